@@ -1,0 +1,55 @@
+#ifndef EMBER_BASE_FD_H_
+#define EMBER_BASE_FD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "base/result.h"
+
+namespace ember {
+
+// Owns one file descriptor and closes it. Move-only; any thread, one at a time.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept;
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  ~Fd() { Reset(); }
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  // Gives the descriptor up to the caller.
+  int Release() { return std::exchange(fd_, -1); }
+  void Reset();
+
+ private:
+  int fd_ = -1;
+};
+
+enum class Access { kReadOnly, kReadWrite };
+
+// Opens an existing file with O_CLOEXEC. The error names the path.
+Result<Fd> OpenFile(const std::string& path, Access access);
+// Creates or truncates a file (mode 0600) for writing.
+Result<Fd> CreateFile(const std::string& path);
+// A non-blocking eventfd with a count of 0.
+Result<Fd> CreateEventFd();
+// Size in bytes of a regular file or block device. `path` is for the error.
+Result<uint64_t> FileSize(const Fd& fd, const std::string& path);
+
+// Reads exactly out.size() bytes at `offset`, or fails; a short file is an error that says so.
+Status ReadExactAt(const Fd& fd, uint64_t offset, std::span<std::byte> out);
+// Reads at most out.size() bytes at `offset`; fewer only at the end of the file.
+Result<size_t> ReadAt(const Fd& fd, uint64_t offset, std::span<std::byte> out);
+// Writes everything, going on after short writes and EINTR.
+Status WriteAll(const Fd& fd, std::span<const std::byte> in);
+
+}  // namespace ember
+
+#endif  // EMBER_BASE_FD_H_

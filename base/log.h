@@ -1,0 +1,79 @@
+#ifndef EMBER_BASE_LOG_H_
+#define EMBER_BASE_LOG_H_
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/concat.h"
+#include "base/result.h"
+
+// The process's log: one line per record, to stderr until OpenLogFile() says otherwise.
+// It is the one piece of process-wide state, because a process is one machine. Any thread; a
+// write never blocks (a full pipe loses the line, and the loss is counted). Not for signal
+// handlers.
+//
+//   EMBER_LOG(kInfo, "guest memory ", size_mib, " MiB");
+//   EMBER_LOG_LIMITED(kWarning, "block: unknown request type ", type);   // what a guest causes
+namespace ember {
+
+enum class LogLevel : uint8_t { kOff, kError, kWarning, kInfo, kDebug, kTrace };
+
+struct LogOptions {
+  LogLevel level = LogLevel::kInfo;
+  std::string instance_id;  // written in each line
+  bool show_level = true;
+  bool show_origin = false;  // file:line
+};
+
+void ConfigureLog(const LogOptions& options);
+// Sends the log to the file, FIFO or device at `path`, opened for appending and non-blocking.
+Status OpenLogFile(const std::string& path);
+// Case-insensitive: Off, Error, Warning (or Warn), Info, Debug, Trace.
+Result<LogLevel> ParseLogLevel(std::string_view text);
+// Lines that could not be written, and those that a call site's limit held back.
+uint64_t lost_log_lines();
+uint64_t rate_limited_log_lines();
+
+namespace log_internal {
+
+struct Site {
+  const char* file;
+  int line;
+};
+
+bool Enabled(LogLevel level);
+void Write(LogLevel level, Site site, std::string_view message);
+
+// At most kBurst records in each kPeriod from one call site; the rest are counted.
+class SiteLimit {
+ public:
+  bool Admit();
+
+ private:
+  std::atomic<uint64_t> period_start_ms_{0};
+  std::atomic<uint32_t> admitted_{0};
+};
+
+}  // namespace log_internal
+}  // namespace ember
+
+#define EMBER_LOG(log_level, ...)                                                      \
+  do {                                                                                 \
+    if (::ember::log_internal::Enabled(::ember::LogLevel::log_level)) {                \
+      ::ember::log_internal::Write(::ember::LogLevel::log_level, {__FILE__, __LINE__}, \
+                                   ::ember::Concat(__VA_ARGS__));                      \
+    }                                                                                  \
+  } while (false)
+
+#define EMBER_LOG_LIMITED(log_level, ...)                                                         \
+  do {                                                                                            \
+    static ::ember::log_internal::SiteLimit log_site_limit;                                       \
+    if (::ember::log_internal::Enabled(::ember::LogLevel::log_level) && log_site_limit.Admit()) { \
+      ::ember::log_internal::Write(::ember::LogLevel::log_level, {__FILE__, __LINE__},            \
+                                   ::ember::Concat(__VA_ARGS__));                                 \
+    }                                                                                             \
+  } while (false)
+
+#endif  // EMBER_BASE_LOG_H_

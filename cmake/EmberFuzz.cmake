@@ -1,0 +1,20 @@
+# ember_add_fuzz_target(NAME SOURCES a.cc … [DEPS lib …])
+# NAME defines LLVMFuzzerTestOneInput; its corpus is tests/fuzz/corpus/NAME.
+# With EMBER_FUZZ it is linked with libFuzzer and CTest (label fuzz) runs it for a few seconds.
+# Without, it is linked with a small main that replays the corpus, so every build runs every input (label unit).
+function(ember_add_fuzz_target name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  if(EMBER_FUZZ)
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME ${name}
+      COMMAND ${CMAKE_SOURCE_DIR}/scripts/lib/fuzz-once $<TARGET_FILE:${name}> ${corpus})
+    set_tests_properties(${name} PROPERTIES LABELS fuzz)
+  else()
+    add_executable(${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME ${name} COMMAND ${name} ${corpus})
+    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
+  endif()
+  target_link_libraries(${name} PRIVATE ember_options ember_warnings ${ARG_DEPS})
+endfunction()

@@ -1,0 +1,99 @@
+#ifndef EMBER_MEMORY_GUEST_MEMORY_H_
+#define EMBER_MEMORY_GUEST_MEMORY_H_
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/mapping.h"
+#include "base/result.h"
+#include "memory/dirty_pages.h"
+#include "memory/guest_address.h"
+
+namespace ember {
+
+template <typename T>
+concept Pod = std::is_trivially_copyable_v<T> && std::is_standard_layout_v<T>;
+
+enum class MemoryBacking { kAnonymous, kMemfd, kHugetlbfs2M };
+
+// The guest's RAM. Regions are fixed after Create(), sorted, and do not overlap; the guest and
+// devices write to their bytes concurrently, so what is read here may change at any time: copy
+// once, then validate the copy. All const methods may be called from any thread.
+class GuestMemory {
+ public:
+  struct Options {
+    MemoryBacking backing = MemoryBacking::kAnonymous;
+    bool track_dirty_pages = false;
+  };
+
+  // One region as KVM and a snapshot see it.
+  struct Region {
+    GuestRange range;
+    std::byte* host = nullptr;        // borrowed; lives as long as the memory
+    int memfd = -1;                   // borrowed; -1 where the backing is anonymous
+    uint64_t memfd_offset_bytes = 0;  // where this region begins in memfd
+  };
+
+  // Allocates RAM for `ranges` (page-aligned sizes and starts, any order). Errors name the range.
+  static Result<std::unique_ptr<GuestMemory>> Create(std::vector<GuestRange> ranges,
+                                                     const Options& options);
+  ~GuestMemory() = default;
+  GuestMemory(const GuestMemory&) = delete;
+  GuestMemory& operator=(const GuestMemory&) = delete;
+
+  // Copies between guest and host. The range may cross adjacent regions; a range not wholly in RAM
+  // is an error that names it, and nothing is copied. WriteBytes marks the pages dirty.
+  Status ReadBytes(GuestAddress at, std::span<std::byte> out) const;
+  Status WriteBytes(GuestAddress at, std::span<const std::byte> in) const;
+
+  template <Pod T>
+  Result<T> Read(GuestAddress at) const {
+    std::array<std::byte, sizeof(T)> bytes;
+    if (Status read = ReadBytes(at, bytes); !read) return tl::unexpected(std::move(read).error());
+    return std::bit_cast<T>(bytes);
+  }
+  template <Pod T>
+  Status Write(GuestAddress at, const T& value) const {
+    return WriteBytes(at, std::as_bytes(std::span<const T, 1>(&value, 1)));
+  }
+
+  // The host bytes of a range inside one region: for iovecs and ring pointers that stay valid for
+  // the memory's life. Does not mark anything dirty: call MarkDirty for what a device wrote.
+  Result<std::span<std::byte>> HostSpan(GuestAddress at, uint64_t len) const;
+  void MarkDirty(GuestAddress at, uint64_t len) const;
+
+  // Puts a page-aligned piece of a file in place of RAM by a private mapping: the guest's writes
+  // stay the guest's. `at`, `file_offset_bytes` and `len` are multiples of the page size, the range
+  // lies in one region and the file is at least that long. Anonymous backing only.
+  Status MapFilePrivately(GuestAddress at, const Fd& file, uint64_t file_offset_bytes,
+                          uint64_t len) const;
+
+  std::span<const Region> regions() const { return regions_; }
+  uint64_t size_bytes() const;
+  MemoryBacking backing() const { return options_.backing; }
+  // Null unless dirty pages are tracked. Borrowed.
+  const DirtyPages* dirty_pages() const { return dirty_.get(); }
+
+ private:
+  GuestMemory(std::vector<Region> regions, std::vector<Mapping> mappings, Fd memfd,
+              const Options& options);
+  // The region that holds `at`, or null.
+  const Region* Find(GuestAddress at) const;
+
+  const Options options_;
+  Fd memfd_;
+  std::vector<Mapping> mappings_;
+  std::vector<Region> regions_;
+  std::unique_ptr<DirtyPages> dirty_;
+};
+
+}  // namespace ember
+
+#endif  // EMBER_MEMORY_GUEST_MEMORY_H_
