@@ -16,6 +16,7 @@ function(ember_add_program name)
   if(EMBER_STATIC)
     target_link_options(${name} PRIVATE -static-pie)
   endif()
+  install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
 
 # ember_add_test(NAME LABEL unit|device|payload SOURCES a.cc … [DEPS lib …])
