@@ -19,7 +19,8 @@ namespace concat_internal {
 
 inline void Append(std::string& out, std::string_view text) { out += text; }
 inline void Append(std::string& out, char letter) { out += letter; }
-inline void Append(std::string& out, bool value) { out += value ? "true" : "false"; }
+// Only bool itself: a pointer to text would otherwise convert to it.
+void Append(std::string& out, std::same_as<bool> auto value) { out += value ? "true" : "false"; }
 
 template <std::integral T>
 requires(!std::same_as<T, char> && !std::same_as<T, bool>) void Append(std::string& out, T value) {

@@ -34,9 +34,10 @@ class Fd {
 
 enum class Access { kReadOnly, kReadWrite };
 
-// Opens an existing file with O_CLOEXEC. The error names the path.
+// Opens an existing file with O_CLOEXEC. The error names the path. Never waits: a FIFO or device
+// comes back non-blocking, which regular files do not notice.
 Result<Fd> OpenFile(const std::string& path, Access access);
-// Creates or truncates a file (mode 0600) for writing.
+// Creates or truncates a file (mode 0600) for writing. Never waits, as OpenFile.
 Result<Fd> CreateFile(const std::string& path);
 // A non-blocking eventfd with a count of 0.
 Result<Fd> CreateEventFd();
@@ -47,7 +48,8 @@ Result<uint64_t> FileSize(const Fd& fd, const std::string& path);
 Status ReadExactAt(const Fd& fd, uint64_t offset, std::span<std::byte> out);
 // Reads at most out.size() bytes at `offset`; fewer only at the end of the file.
 Result<size_t> ReadAt(const Fd& fd, uint64_t offset, std::span<std::byte> out);
-// Writes everything, going on after short writes and EINTR.
+// Writes everything, going on after short writes and EINTR. On a non-blocking descriptor that is
+// full it fails with EAGAIN, part of `in` written.
 Status WriteAll(const Fd& fd, std::span<const std::byte> in);
 
 }  // namespace ember

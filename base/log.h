@@ -2,6 +2,7 @@
 #define EMBER_BASE_LOG_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,6 +11,12 @@
 #include "base/result.h"
 
 // The process's log: one line per record, to stderr until OpenLogFile() says otherwise.
+//
+//   2026-11-21T05:46:01.123456789 [instance:thread] INFO vmm/vm.cc:88 guest memory 128 MiB
+//
+// Time is UTC. Control characters in a message are written as \xNN, so that text of a guest or
+// client cannot forge a line or steer a terminal, and a line is at most kMaxLogLineBytes long.
+//
 // It is the one piece of process-wide state, because a process is one machine. Any thread; a
 // write never blocks (a full pipe loses the line, and the loss is counted). Not for signal
 // handlers.
@@ -17,6 +24,9 @@
 //   EMBER_LOG(kInfo, "guest memory ", size_mib, " MiB");
 //   EMBER_LOG_LIMITED(kWarning, "block: unknown request type ", type);   // what a guest causes
 namespace ember {
+
+// A pipe takes this much in one piece or not at all (PIPE_BUF), so lines never mix or tear.
+inline constexpr size_t kMaxLogLineBytes = 4096;
 
 enum class LogLevel : uint8_t { kOff, kError, kWarning, kInfo, kDebug, kTrace };
 
@@ -28,7 +38,8 @@ struct LogOptions {
 };
 
 void ConfigureLog(const LogOptions& options);
-// Sends the log to the file, FIFO or device at `path`, opened for appending and non-blocking.
+// Sends the log to the file, FIFO or device at `path`, opened for appending and non-blocking; a
+// file that is not there is created (mode 0600). A FIFO needs no reader yet.
 Status OpenLogFile(const std::string& path);
 // Case-insensitive: Off, Error, Warning (or Warn), Info, Debug, Trace.
 Result<LogLevel> ParseLogLevel(std::string_view text);
@@ -46,14 +57,21 @@ struct Site {
 bool Enabled(LogLevel level);
 void Write(LogLevel level, Site site, std::string_view message);
 
-// At most kBurst records in each kPeriod from one call site; the rest are counted.
+// At most kBurst records in each period of kPeriodMs from one call site; the rest are counted.
 class SiteLimit {
  public:
+  static constexpr uint64_t kBurst = 10;
+  static constexpr uint64_t kPeriodMs = 5000;
+
   bool Admit();
+  // Admit() at a given time on the monotonic clock.
+  bool AdmitAt(uint64_t now_ms);
 
  private:
-  std::atomic<uint64_t> period_start_ms_{0};
-  std::atomic<uint32_t> admitted_{0};
+  // Number of the period in the upper bits, records admitted in it in the lower kCountBits, so that
+  // one compare-and-swap changes both.
+  static constexpr int kCountBits = 8;
+  std::atomic<uint64_t> period_and_count_{0};
 };
 
 }  // namespace log_internal

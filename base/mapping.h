@@ -23,6 +23,9 @@ class Mapping {
 
   // Anonymous private memory, zeroed on first touch, not reserved against overcommit.
   static Result<Mapping> Anonymous(size_t size_bytes, int extra_mmap_flags = 0);
+  // The same, beginning at a multiple of `alignment_bytes`, a power of two of at least a page.
+  // `size_bytes` is a multiple of the page size.
+  static Result<Mapping> AnonymousAligned(size_t size_bytes, size_t alignment_bytes);
   // A range of an open file. The mapping outlives the descriptor.
   static Result<Mapping> File(const Fd& fd, const FileOptions& options);
 

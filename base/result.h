@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <type_traits>
 #include <utility>
 
 namespace ember {
@@ -49,6 +50,15 @@ template <typename T>
 using Result = tl::expected<T, Error>;
 using Status = Result<void>;
 
+namespace result_internal {
+
+// The value of a result that has one; tl::expected<void, E> has no value() to call.
+template <typename T, typename E>
+T TakeValue(tl::expected<T, E>&& result) {
+  if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
+}  // namespace result_internal
 }  // namespace ember
 
 // The value of a Result, or out of the function with its error:
@@ -58,7 +68,7 @@ using Status = Result<void>;
   __extension__({                                                                      \
     auto try_result = (expression);                                                    \
     if (!try_result.has_value()) return tl::unexpected(std::move(try_result).error()); \
-    std::move(try_result).value();                                                     \
+    ::ember::result_internal::TakeValue(std::move(try_result));                        \
   })
 
 // The same, adding context to the error: TRY_CONTEXT(Load(path), "kernel image").
@@ -67,7 +77,7 @@ using Status = Result<void>;
     auto try_result = (expression);                                              \
     if (!try_result.has_value())                                                 \
       return tl::unexpected(std::move(try_result).error().WithContext(context)); \
-    std::move(try_result).value();                                               \
+    ::ember::result_internal::TakeValue(std::move(try_result));                  \
   })
 
 #endif  // EMBER_BASE_RESULT_H_

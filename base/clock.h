@@ -1,0 +1,22 @@
+#ifndef EMBER_BASE_CLOCK_H_
+#define EMBER_BASE_CLOCK_H_
+
+#include <chrono>
+
+namespace ember {
+
+// A monotonic clock, as an interface so that a test can turn its hands (tests/base/fake_clock.h).
+// Any thread.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  // Time since some fixed moment; never goes back.
+  virtual std::chrono::nanoseconds Now() const = 0;
+};
+
+// The host's CLOCK_MONOTONIC. Lives as long as the process.
+const Clock& MonotonicClock();
+
+}  // namespace ember
+
+#endif  // EMBER_BASE_CLOCK_H_

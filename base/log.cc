@@ -1,0 +1,219 @@
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <memory>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/counter.h"
+#include "base/fd.h"
+#include "base/thread.h"
+#include "base/thread_annotations.h"
+
+namespace ember {
+namespace {
+
+struct LogState {
+  std::atomic<LogLevel> level{LogLevel::kInfo};
+  Counter lost_lines;
+  Counter rate_limited_lines;
+
+  Mutex mutex;
+  LogOptions options GUARDED_BY(mutex);
+  Fd file GUARDED_BY(mutex);  // invalid: stderr
+};
+
+LogState& State() {
+  // Never destroyed: threads may log while the process exits.
+  static LogState* const state = std::make_unique<LogState>().release();
+  return *state;
+}
+
+constexpr std::array<std::string_view, 6> kLevelNames = {"OFF",  "ERROR", "WARN",
+                                                         "INFO", "DEBUG", "TRACE"};
+
+char ToLower(char letter) {
+  return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+}
+
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, {}, ToLower, ToLower);
+}
+
+void AppendPadded(std::string& line, int64_t value, size_t width) {
+  const std::string digits = Concat(value);
+  if (digits.size() < width) line.append(width - digits.size(), '0');
+  line += digits;
+}
+
+// 2026-11-21T05:46:01.123456789, UTC.
+void AppendTimestamp(std::string& line) {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  std::tm date{};
+  ::gmtime_r(&now.tv_sec, &date);
+  AppendPadded(line, int64_t{date.tm_year} + 1900, 4);
+  AppendPadded(line += '-', int64_t{date.tm_mon} + 1, 2);
+  AppendPadded(line += '-', date.tm_mday, 2);
+  AppendPadded(line += 'T', date.tm_hour, 2);
+  AppendPadded(line += ':', date.tm_min, 2);
+  AppendPadded(line += ':', date.tm_sec, 2);
+  AppendPadded(line += '.', now.tv_nsec, 9);
+}
+
+// C0, DEL, and C1 in UTF-8 (U+0080 to U+009F: 0xc2 and then 0x80 to 0x9f).
+bool IsControl(std::string_view text, size_t at) {
+  const auto byte = static_cast<unsigned char>(text[at]);
+  if (byte < 0x20 || byte == 0x7f) return true;
+  if (byte != 0xc2 || at + 1 == text.size()) return false;
+  const auto next = static_cast<unsigned char>(text[at + 1]);
+  return next >= 0x80 && next < 0xa0;
+}
+
+void AppendEscapedByte(std::string& line, char byte) {
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
+  const auto value = static_cast<unsigned char>(byte);
+  line += "\\x";
+  line += kHexDigits[value >> 4];
+  line += kHexDigits[value & 0xf];
+}
+
+// Appends `text` without control characters, up to a line length of `limit`; what is cut is said.
+void AppendEscaped(std::string& line, std::string_view text, size_t limit) {
+  constexpr std::string_view kCut = " [cut]";
+  constexpr size_t kEscapedBytes = 4;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (line.size() + kEscapedBytes + kCut.size() > limit) {
+      line += kCut;
+      return;
+    }
+    if (IsControl(text, at)) {
+      AppendEscapedByte(line, text[at]);
+    } else {
+      line += text[at];
+    }
+  }
+}
+
+std::string FormatLine(const LogOptions& options, LogLevel level, log_internal::Site site,
+                       std::string_view message) {
+  // Room for the newline; and an id or file name, however long, leaves room for the message.
+  constexpr size_t kLimit = kMaxLogLineBytes - 1;
+  constexpr size_t kIdLimit = 256;
+  constexpr size_t kOriginLimit = 1024;
+  std::string line;
+  line.reserve(std::min(kMaxLogLineBytes, kIdLimit + message.size()));
+  AppendTimestamp(line);
+  line += " [";
+  AppendEscaped(line, options.instance_id, kIdLimit);
+  line += ':';
+  AppendEscaped(line, CurrentThreadName(), kIdLimit * 2);
+  line += "] ";
+  if (options.show_level) {
+    line += kLevelNames[static_cast<size_t>(level)];
+    line += ' ';
+  }
+  if (options.show_origin) {
+    AppendEscaped(line, Concat(site.file, ":", site.line), kOriginLimit);
+    line += ' ';
+  }
+  AppendEscaped(line, message, kLimit);
+  line += '\n';
+  return line;
+}
+
+// One write; false where the line is lost. A descriptor that others share (stderr) keeps its
+// blocking mode, so it is asked first: POLLOUT on a pipe promises room for a whole line.
+bool WriteLine(int fd, bool may_block, std::string_view line) {
+  if (may_block) {
+    pollfd poll_fd{.fd = fd, .events = POLLOUT, .revents = 0};
+    if (::poll(&poll_fd, 1, 0) != 1 || (poll_fd.revents & POLLOUT) == 0) return false;
+  }
+  ssize_t written = 0;
+  do {
+    written = ::write(fd, line.data(), line.size());
+  } while (written < 0 && errno == EINTR);
+  return written == static_cast<ssize_t>(line.size());
+}
+
+}  // namespace
+
+void ConfigureLog(const LogOptions& options) {
+  LogState& state = State();
+  state.level.store(options.level, std::memory_order_relaxed);
+  const MutexLock lock(state.mutex);
+  state.options = options;
+}
+
+Status OpenLogFile(const std::string& path) {
+  constexpr int kFlags = O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  constexpr mode_t kOwnerOnly = 0600;
+  // Opened for reading too, a FIFO needs no reader and a reader that leaves causes no SIGPIPE.
+  Fd file(::open(path.c_str(), O_RDWR | kFlags, kOwnerOnly));
+  if (!file.valid() && errno == EACCES) {
+    file = Fd(::open(path.c_str(), O_WRONLY | kFlags, kOwnerOnly));
+  }
+  if (!file.valid()) return Error::FromErrno("open log", path);
+  LogState& state = State();
+  const MutexLock lock(state.mutex);
+  state.file = std::move(file);
+  return {};
+}
+
+Result<LogLevel> ParseLogLevel(std::string_view text) {
+  if (EqualsIgnoringCase(text, "warning")) return LogLevel::kWarning;
+  for (size_t level = 0; level < kLevelNames.size(); ++level) {
+    if (EqualsIgnoringCase(text, kLevelNames[level])) return static_cast<LogLevel>(level);
+  }
+  return Error(
+      Concat("log level \"", text, "\" is none of Off, Error, Warning, Info, Debug and Trace"));
+}
+
+uint64_t lost_log_lines() { return State().lost_lines.value(); }
+uint64_t rate_limited_log_lines() { return State().rate_limited_lines.value(); }
+
+namespace log_internal {
+
+bool Enabled(LogLevel level) { return level <= State().level.load(std::memory_order_relaxed); }
+
+void Write(LogLevel level, Site site, std::string_view message) {
+  LogState& state = State();
+  const MutexLock lock(state.mutex);
+  const std::string line = FormatLine(state.options, level, site, message);
+  const bool shared = !state.file.valid();
+  const int fd = shared ? STDERR_FILENO : state.file.get();
+  if (!WriteLine(fd, shared, line)) state.lost_lines.Add();
+}
+
+bool SiteLimit::Admit() {
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(MonotonicClock().Now());
+  return AdmitAt(static_cast<uint64_t>(now.count()));
+}
+
+bool SiteLimit::AdmitAt(uint64_t now_ms) {
+  static_assert(kBurst < (uint64_t{1} << kCountBits));
+  const uint64_t fresh = (now_ms / kPeriodMs) << kCountBits;
+  uint64_t seen = period_and_count_.load(std::memory_order_relaxed);
+  while (true) {
+    const bool same_period = (seen >> kCountBits) == (fresh >> kCountBits);
+    const uint64_t before = same_period ? seen : fresh;
+    if (before - fresh >= kBurst) {
+      State().rate_limited_lines.Add();
+      return false;
+    }
+    if (period_and_count_.compare_exchange_weak(seen, before + 1, std::memory_order_relaxed)) {
+      return true;
+    }
+  }
+}
+
+}  // namespace log_internal
+}  // namespace ember
