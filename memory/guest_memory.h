@@ -25,7 +25,9 @@ enum class MemoryBacking { kAnonymous, kMemfd, kHugetlbfs2M };
 
 // The guest's RAM. Regions are fixed after Create(), sorted, and do not overlap; the guest and
 // devices write to their bytes concurrently, so what is read here may change at any time: copy
-// once, then validate the copy. All const methods may be called from any thread.
+// once, then validate the copy. Copies are plain memcpy(): a concurrent write may tear them, at no
+// worse cost than a guest that wrote nonsense. An access of 0 bytes touches nothing and succeeds
+// anywhere. All const methods may be called from any thread, but see MapFilePrivately().
 class GuestMemory {
  public:
   struct Options {
@@ -65,13 +67,16 @@ class GuestMemory {
   }
 
   // The host bytes of a range inside one region: for iovecs and ring pointers that stay valid for
-  // the memory's life. Does not mark anything dirty: call MarkDirty for what a device wrote.
+  // the memory's life. Empty (and null) where `len` is 0. Does not mark anything dirty: call
+  // MarkDirty for what a device wrote.
   Result<std::span<std::byte>> HostSpan(GuestAddress at, uint64_t len) const;
   void MarkDirty(GuestAddress at, uint64_t len) const;
 
   // Puts a page-aligned piece of a file in place of RAM by a private mapping: the guest's writes
   // stay the guest's. `at`, `file_offset_bytes` and `len` are multiples of the page size, the range
-  // lies in one region and the file is at least that long. Anonymous backing only.
+  // lies in one region and the file is at least that long; who shortens it later makes the guest's
+  // accesses fail with SIGBUS. Anonymous backing only. Before the machine runs: an access at the
+  // same time sees old or new bytes.
   Status MapFilePrivately(GuestAddress at, const Fd& file, uint64_t file_offset_bytes,
                           uint64_t len) const;
 
@@ -86,6 +91,11 @@ class GuestMemory {
               const Options& options);
   // The region that holds `at`, or null.
   const Region* Find(GuestAddress at) const;
+  // Whether every byte of the range is in some region. True where `len` is 0.
+  bool IsRam(GuestAddress at, uint64_t len) const;
+  // For `at` in `region`: the bytes from there to its end, and the first one's place in the host.
+  static uint64_t BytesFrom(const Region& region, GuestAddress at);
+  static std::byte* HostAddress(const Region& region, GuestAddress at);
 
   const Options options_;
   Fd memfd_;
