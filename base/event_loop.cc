@@ -78,7 +78,8 @@ struct TimerShared final : Shared {
 // level-triggered.
 void Await(std::shared_ptr<DescriptorShared> shared) {
   Descriptor& descriptor = shared->descriptor;
-  descriptor.async_wait(shared->wait, [shared = std::move(shared)](error_code error) mutable {
+  const Descriptor::wait_type wait = shared->wait;
+  descriptor.async_wait(wait, [shared = std::move(shared)](error_code error) mutable {
     if (shared->ended) return;
     if (error) {
       EMBER_LOG(kError, "event loop: waiting for a descriptor failed: ", error.message());
@@ -132,8 +133,13 @@ class EventLoop::Impl {
     shared->descriptor.assign(duplicate.get(), error);
     if (error) return Error::FromErrorNumber("watch a descriptor", error.value());
     static_cast<void>(duplicate.Release());
+    // Asio makes non-blocking what it waits for, and our duplicate shares that with the caller's
+    // descriptor and, for stdin, with the user's shell. Only waited for, it need not be.
+    const int flags = ::fcntl(fd, F_GETFL);
     Await(shared);
-    return Watch(std::make_unique<Watch::Impl>(std::move(shared)));
+    Watch watch(std::make_unique<Watch::Impl>(std::move(shared)));
+    if (::fcntl(fd, F_SETFL, flags) < 0) return Error::FromErrno("keep a descriptor's flags");
+    return watch;
   }
 
   asio::io_context& context() { return context_; }

@@ -69,13 +69,17 @@ void AppendTimestamp(std::string& line) {
   AppendPadded(line += '.', now.tv_nsec, 9);
 }
 
-// C0, DEL, and C1 in UTF-8 (U+0080 to U+009F: 0xc2 and then 0x80 to 0x9f).
+// C0 and DEL; C1 as UTF-8 (0xc2, then 0x80 to 0x9f) and as a lone byte.
 bool IsControl(std::string_view text, size_t at) {
-  const auto byte = static_cast<unsigned char>(text[at]);
+  const auto byte_at = [text](size_t index) {
+    return index < text.size() ? static_cast<unsigned char>(text[index]) : 0u;
+  };
+  const auto is_c1 = [](unsigned byte) { return byte >= 0x80 && byte < 0xa0; };
+  const unsigned byte = byte_at(at);
   if (byte < 0x20 || byte == 0x7f) return true;
-  if (byte != 0xc2 || at + 1 == text.size()) return false;
-  const auto next = static_cast<unsigned char>(text[at + 1]);
-  return next >= 0x80 && next < 0xa0;
+  if (byte == 0xc2) return is_c1(byte_at(at + 1));
+  const unsigned before = at == 0 ? 0 : byte_at(at - 1);
+  return is_c1(byte) && (before < 0x80 || before == 0xc2);
 }
 
 void AppendEscapedByte(std::string& line, char byte) {
