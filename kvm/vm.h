@@ -1,0 +1,52 @@
+#ifndef EMBER_KVM_VM_H_
+#define EMBER_KVM_VM_H_
+
+#include <cstddef>
+#include <memory>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "devices/interrupt_line.h"
+#include "kvm/io_event.h"
+#include "kvm/system.h"
+#include "kvm/vcpu.h"
+
+namespace ember {
+class GuestMemory;
+}
+
+namespace ember::kvm {
+
+// One virtual machine inside KVM: RAM, interrupt controllers and timer; vCPUs, interrupt lines and
+// doorbells are added to it. Any thread; nothing is cached that could disagree with the kernel.
+class Vm {
+ public:
+  // Makes the machine with all of `memory` registered and its interrupt controllers in the kernel.
+  // One step because the order matters: memory registered after the interrupt controllers costs 70
+  // times as much (7.4 ms against 0.1 ms for 128 MiB). `memory` must outlive the Vm.
+  static Result<std::unique_ptr<Vm>> Create(const System& system, const GuestMemory& memory);
+
+  Vm(const Vm&) = delete;
+  Vm& operator=(const Vm&) = delete;
+
+  // Each index once. On x86 the vCPU's APIC id is its index.
+  Result<std::unique_ptr<Vcpu>> CreateVcpu(VcpuIndex index);
+  // An edge-triggered line over an irqfd; the line may outlive the Vm, and ends by its destruction.
+  Result<std::unique_ptr<InterruptLine>> CreateInterruptLine(Gsi gsi);
+  // Connects a doorbell with an eventfd, which may be closed afterwards but then rings for nobody.
+  // Removing takes the same two, before the eventfd is closed.
+  Status AddIoEvent(const IoEvent& event, const Fd& event_fd);
+  Status RemoveIoEvent(const IoEvent& event, const Fd& event_fd);
+
+  const Fd& fd() const { return fd_; }
+
+ private:
+  Vm(Fd fd, size_t run_area_bytes) : fd_(std::move(fd)), run_area_bytes_(run_area_bytes) {}
+
+  const Fd fd_;
+  const size_t run_area_bytes_;
+};
+
+}  // namespace ember::kvm
+
+#endif  // EMBER_KVM_VM_H_
