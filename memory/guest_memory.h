@@ -1,6 +1,7 @@
 #ifndef EMBER_MEMORY_GUEST_MEMORY_H_
 #define EMBER_MEMORY_GUEST_MEMORY_H_
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -70,6 +71,15 @@ class GuestMemory {
   // the memory's life. Empty (and null) where `len` is 0. Does not mark anything dirty: call
   // MarkDirty for what a device wrote.
   Result<std::span<std::byte>> HostSpan(GuestAddress at, uint64_t len) const;
+  // The same for as much of the range as lies in the region that holds `at`; empty where none does.
+  std::span<std::byte> HostPrefix(GuestAddress at, uint64_t len) const {
+    for (const Region& region : regions_) {
+      if (!region.range.Contains(at)) continue;
+      const uint64_t offset = ToInteger(at) - ToInteger(region.range.start);
+      return {region.host + offset, std::min(len, region.range.size_bytes - offset)};
+    }
+    return {};
+  }
   void MarkDirty(GuestAddress at, uint64_t len) const;
 
   // Puts a page-aligned piece of a file in place of RAM by a private mapping: the guest's writes
@@ -84,7 +94,7 @@ class GuestMemory {
   uint64_t size_bytes() const;
   MemoryBacking backing() const { return options_.backing; }
   // Null unless dirty pages are tracked. Borrowed.
-  const DirtyPages* dirty_pages() const { return dirty_.get(); }
+  DirtyPages* dirty_pages() const { return dirty_.get(); }
 
  private:
   GuestMemory(std::vector<Region> regions, std::vector<Mapping> mappings, Fd memfd,

@@ -194,9 +194,8 @@ TEST_F(LogTest, CallSiteOverItsLimitIsHeldBackAndCounted) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     EMBER_LOG_LIMITED(kWarning, "block: unknown request type ", attempt);
   }
-  // A new period may begin while this runs.
+  // How many pass depends on when a period begins (SiteLimitTest); none disappears uncounted.
   const uint64_t limited = rate_limited_log_lines() - limited_before;
-  EXPECT_GE(Lines().size(), log_internal::SiteLimit::kBurst);
   EXPECT_EQ(Lines().size() + limited, size_t{kAttempts});
   EXPECT_GT(limited, 0u);
 }
