@@ -34,6 +34,8 @@ target_compile_options(ember_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor
   -Wold-style-cast -Wcast-align -Woverloaded-virtual -Wnull-dereference -Wimplicit-fallthrough
   -Werror
+  # Designated initialisers leave the rest at their defaults on purpose.
+  -Wno-missing-field-initializers
   # GCC 12 reports false null dereferences and dangling pointers through inlined std containers.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-null-dereference>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety -Wno-gnu-statement-expression

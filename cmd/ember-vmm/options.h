@@ -1,0 +1,38 @@
+#ifndef EMBER_CMD_EMBER_VMM_OPTIONS_H_
+#define EMBER_CMD_EMBER_VMM_OPTIONS_H_
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/log.h"
+
+namespace ember {
+
+// What the command line asks of ember-vmm. A plain value.
+struct VmmOptions {
+  std::string api_sock = "/run/firecracker.socket";
+  std::string id = "anonymous-instance";
+  std::optional<std::string> config_file;
+  bool no_api = false;
+  bool boot_timer = false;
+  std::optional<std::string> log_path;
+  LogLevel level = LogLevel::kInfo;
+  bool show_level = false;
+  bool show_log_origin = false;
+  size_t http_api_max_payload_bytes = 51200;
+};
+
+// The command line said all there is to do (--help, --version) or was wrong.
+struct EarlyExit {
+  int exit_code = 0;
+  std::string out;    // for stdout
+  std::string error;  // for stderr
+};
+
+// Reads the command line. Called once, from main.
+std::variant<VmmOptions, EarlyExit> ParseCommandLine(int argc, const char* const* argv);
+
+}  // namespace ember
+
+#endif  // EMBER_CMD_EMBER_VMM_OPTIONS_H_
