@@ -226,6 +226,17 @@ TEST(HugePageMemoryTest, HostWithoutEnoughHugePagesIsToldHowManyAndHasHowMany) {
                                      "host has [0-9a-z]+ free of [0-9a-z]+, [0-9a-z]+ reserved: "));
 }
 
+TEST(HugePageMemoryTest, MemoryOfHugePagesWorksLikeAnyOther) {
+  const auto memory = GuestMemory::Create({Range(0, kHugePage), Range(4 * kHugePage, kHugePage)},
+                                          {.backing = MemoryBacking::kHugetlbfs2M});
+  if (!memory) GTEST_SKIP() << memory.error().message();
+  const std::unique_ptr<GuestMemory>& huge = *memory;
+  ASSERT_TRUE(huge->Write<uint64_t>(GuestAddress{5 * kHugePage - 8}, 9).has_value());
+  EXPECT_EQ(huge->Read<uint64_t>(GuestAddress{5 * kHugePage - 8}).value(), 9u);
+  EXPECT_FALSE(huge->Read<uint8_t>(GuestAddress{kHugePage}).has_value());
+  EXPECT_EQ(huge->regions()[1].memfd_offset_bytes, kHugePage);
+}
+
 class DirtyGuestMemoryTest : public testing::Test {
  protected:
   std::vector<uint64_t> Take(size_t region) { return memory_->dirty_pages()->Take(region); }
