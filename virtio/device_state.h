@@ -1,0 +1,137 @@
+#ifndef EMBER_VIRTIO_DEVICE_STATE_H_
+#define EMBER_VIRTIO_DEVICE_STATE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/counter.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/thread_annotations.h"
+#include "memory/guest_memory.h"
+#include "virtio/driver_events.h"
+#include "virtio/features.h"
+#include "virtio/interrupt.h"
+#include "virtio/queue_layout.h"
+#include "virtio/virtio_device.h"
+
+namespace ember::virtio {
+
+// What the driver did wrong, and what became of the device.
+struct TransportMetrics {
+  Counter ignored_accesses;  // registers, widths, values and moments that mean nothing
+  Counter breaches;          // DEVICE_NEEDS_RESET for a broken queue or request
+  Counter activations;
+  Counter activation_failures;  // DEVICE_NEEDS_RESET at DRIVER_OK
+  Counter resets;
+};
+
+enum class QueueArea { kDescriptors, kAvailable, kUsed };
+enum class AddressHalf { kLow, kHigh };
+
+// One device as its driver sees it through any transport (virtio 1.2, 2 and 3.1): the status, the
+// negotiation of features, the set-up of queues, and when the device below is active. Whatever the
+// driver writes, in any order, from several processors, has one defined outcome; what makes no
+// sense is counted and changes nothing.
+//
+// Thread safety: all methods may be called from any thread. mutex_ is held over every call into the
+// device, so the device's thread working on a queue and a vCPU thread resetting it take turns, and
+// one waits for the other for as long as one OnNotify() lasts. Notify(), and the reads of status
+// and generation, take no lock. Nothing else is locked while mutex_ is held.
+class DeviceState final : public DriverEvents {
+ public:
+  // Borrows all three for its life.
+  static Result<std::unique_ptr<DeviceState>> Create(VirtioDevice& device,
+                                                     const GuestMemory& memory,
+                                                     Interrupt& interrupt);
+  // Resets the device if it is active. No other call may be under way.
+  ~DeviceState() override;
+
+  VirtioDevice& device() { return device_; }
+  const TransportMetrics& metrics() const { return metrics_; }
+  // For what a transport itself ignores.
+  void CountIgnoredAccess() { metrics_.ignored_accesses.Add(); }
+
+  // The status register (2.1). A write of 0 resets, and returns when the device touches nothing of
+  // the guest any more. Any other write adds bits: each only when the one before it is there,
+  // FEATURES_OK only if the features suit, and DRIVER_OK activates the device.
+  uint8_t status() const { return status_.load(std::memory_order_acquire); }
+  void WriteStatus(uint32_t value) EXCLUDES(mutex_);
+
+  // Feature bits 32 * word and up (2.2). Words from 2 on are 0. Written only in state DRIVER before
+  // FEATURES_OK.
+  uint32_t DeviceFeatures(uint32_t word) const;
+  void WriteDriverFeatures(uint32_t word, uint32_t value) EXCLUDES(mutex_);
+
+  // Queues are set up between FEATURES_OK and DRIVER_OK, and only while they are not ready. `queue`
+  // is the driver's: one that is not there reads 0 and ignores writes.
+  size_t queue_count() const { return notify_fds_.size(); }
+  uint32_t MaxQueueSize(uint32_t queue) const;
+  void WriteQueueSize(uint32_t queue, uint32_t size) EXCLUDES(mutex_);
+  void WriteQueueAddress(uint32_t queue, QueueArea area, AddressHalf half, uint32_t value)
+      EXCLUDES(mutex_);
+  bool QueueReady(uint32_t queue) EXCLUDES(mutex_);
+  // 1 makes it ready if its configuration is valid; 0 makes it not ready.
+  void WriteQueueReady(uint32_t queue, uint32_t value) EXCLUDES(mutex_);
+
+  // Becomes readable when the driver notifies the queue: the machine watches it, and gives it to an
+  // ioeventfd where it can. Borrowed; lives as long as this.
+  int notify_fd(QueueIndex queue) const { return notify_fds_[ToInteger(queue)].get(); }
+  // Where there is no ioeventfd: the driver notifies `queue`.
+  void Notify(uint32_t queue);
+  // Takes the notifications from notify_fd(queue) and lets the device work; at its limit, makes the
+  // descriptor readable again. The device's thread.
+  void ProcessQueue(QueueIndex queue) EXCLUDES(mutex_);
+
+  // The device's configuration space (2.5) and the number that tells whether it changed.
+  uint32_t config_generation() const { return generation_.load(std::memory_order_acquire); }
+  void ReadConfig(uint64_t offset, std::span<std::byte> out) EXCLUDES(mutex_);
+  void WriteConfig(uint64_t offset, std::span<const std::byte> in) EXCLUDES(mutex_);
+
+  // DriverEvents; with or without mutex_ held.
+  void UsedBuffers(QueueIndex queue) override;
+  void ConfigChanged() override;
+  void NeedsReset(QueueIndex queue, Breach breach) override;
+
+ private:
+  DeviceState(VirtioDevice& device, const GuestMemory& memory, Interrupt& interrupt,
+              std::vector<Fd> notify_fds);
+
+  bool Has(uint8_t status_bits) const { return (status() & status_bits) == status_bits; }
+  void ResetLocked() REQUIRES(mutex_);
+  void GainBitsLocked(uint8_t wanted) REQUIRES(mutex_);
+  bool FeaturesSuitLocked() const REQUIRES(mutex_);
+  void ActivateLocked() REQUIRES(mutex_);
+  Status TryActivateLocked() REQUIRES(mutex_);
+  void SetNeedsReset();
+  // The queue if it can be set up now, else null and counted.
+  QueueConfig* ConfigurableQueueLocked(uint32_t queue) REQUIRES(mutex_);
+
+  // Constant after construction.
+  VirtioDevice& device_;
+  const GuestMemory& memory_;
+  Interrupt& interrupt_;
+  const Features offered_;
+  const std::vector<Fd> notify_fds_;
+
+  TransportMetrics metrics_;
+
+  // Gains and loses bits with mutex_ held, but for DEVICE_NEEDS_RESET, which is gained at any time.
+  // The release of a store pairs with the acquire in status(): who reads 0 sees a reset done.
+  std::atomic<uint8_t> status_{0};
+  std::atomic<uint32_t> generation_{0};
+
+  Mutex mutex_;
+  uint64_t driver_features_ GUARDED_BY(mutex_) = 0;
+  bool unknown_feature_word_ GUARDED_BY(mutex_) = false;  // a bit above 63 was accepted
+  std::vector<QueueConfig> queues_ GUARDED_BY(mutex_);
+  bool active_ GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace ember::virtio
+
+#endif  // EMBER_VIRTIO_DEVICE_STATE_H_

@@ -1,0 +1,68 @@
+#ifndef EMBER_VIRTIO_VIRTIO_DEVICE_H_
+#define EMBER_VIRTIO_VIRTIO_DEVICE_H_
+
+#include <linux/virtio_ids.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "virtio/activation.h"
+#include "virtio/features.h"
+#include "virtio/queue_types.h"
+
+namespace ember::virtio {
+
+// virtio 1.2, 5.
+enum class DeviceId : uint32_t {
+  kNet = VIRTIO_ID_NET,
+  kBlock = VIRTIO_ID_BLOCK,
+  kConsole = VIRTIO_ID_CONSOLE,
+  kRng = VIRTIO_ID_RNG,
+  kBalloon = VIRTIO_ID_BALLOON,
+  kVsock = VIRTIO_ID_VSOCK,
+  kMem = VIRTIO_ID_MEM,
+  kPmem = VIRTIO_ID_PMEM,
+};
+
+// Whether a call did all the work there was, or stopped at its limit so that others get their turn.
+enum class Progress { kDone, kMore };
+
+// A device behind a transport. It knows no registers, no addresses of its own and no KVM.
+//
+// Thread safety: its DeviceState calls every method with the state's mutex held, so no two run at
+// once and a device needs no lock of its own for what only these methods touch. OnNotify() comes
+// from the device's thread (the event loop or a worker), Activate(), Reset() and the configuration
+// space from vCPU threads. The first four methods answer the same at all times.
+class VirtioDevice {
+ public:
+  virtual ~VirtioDevice() = default;
+  // For logs: "block rootfs".
+  virtual std::string_view name() const = 0;
+  virtual DeviceId id() const = 0;
+  // The device's own; the transport adds kCommonFeatures.
+  virtual Features offered_features() const = 0;
+  // The largest size of each queue, powers of two.
+  virtual std::span<const QueueSize> max_queue_sizes() const = 0;
+
+  // The driver is ready. The device is not active. An error makes the driver reset the device,
+  // which stays inactive.
+  virtual Status Activate(Activation activation) = 0;
+  // The driver says that the queue has new buffers; it may say so wrongly, and of queues that are
+  // not set up. Only while active. Returns kMore after a bounded amount of work, and is called
+  // again.
+  virtual Progress OnNotify(QueueIndex queue) = 0;
+  // Drops the activation: after return no ring and no buffer is touched. Only while active.
+  virtual void Reset() = 0;
+
+  // The device's configuration space (virtio 1.2, 2.5). `out` is zero-filled before; offsets and
+  // lengths are the driver's, any of 1, 2, 4 and 8 bytes.
+  virtual void ReadConfig(uint64_t /*offset*/, std::span<std::byte> /*out*/) const {}
+  virtual void WriteConfig(uint64_t /*offset*/, std::span<const std::byte> /*in*/) {}
+};
+
+}  // namespace ember::virtio
+
+#endif  // EMBER_VIRTIO_VIRTIO_DEVICE_H_
