@@ -14,18 +14,15 @@ namespace {
 
 constexpr std::byte kIdleBus{0xff};
 
-// The lengths that a bus passes on.
-bool IsBusLength(size_t len) { return len == 1 || len == 2 || len == 4 || len == 8; }
-
 void ReadFrom(const Bus& bus, uint64_t address, std::span<std::byte> out, VcpuMetrics& metrics) {
-  if (IsBusLength(out.size()) && bus.Read(address, out)) return;
+  if (bus.Read(address, out)) return;
   std::ranges::fill(out, kIdleBus);
   metrics.unclaimed_accesses.Add();
 }
 
 void WriteTo(const Bus& bus, uint64_t address, std::span<const std::byte> in,
              VcpuMetrics& metrics) {
-  if (IsBusLength(in.size()) && bus.Write(address, in)) return;
+  if (bus.Write(address, in)) return;
   metrics.unclaimed_accesses.Add();
 }
 

@@ -26,8 +26,8 @@ struct VcpuMetrics {
 
 // Answers the exit that KVM has put into `area`: passes accesses to the device that claims them,
 // element by element for string instructions. Reads that no device claims get all ones, as from an
-// idle bus; so do accesses of a length other than 1, 2, 4 or 8 bytes, which a guest can make by
-// crossing a page. Nothing: run on. A reason: the vCPU ends here, and DescribeStop() says more.
+// idle bus; so do those of an odd length, which a guest can make by crossing a page. Nothing: run
+// on. A reason: the vCPU ends here, and DescribeStop() says more.
 //
 // The hot path of every device access: allocates nothing, locks nothing, logs nothing. On the
 // vCPU's thread.

@@ -1,0 +1,59 @@
+#include "kvm/capabilities.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/concat.h"
+#include "kvm/arch.h"
+
+namespace ember::kvm {
+namespace {
+
+std::vector<Capability> Needed() {
+  std::vector<Capability> all;
+  for (const auto part : {CommonCapabilities(), arch::Capabilities()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+TEST(CapabilitiesTest, HostThatHasThemAllPasses) {
+  EXPECT_TRUE(CheckCapabilities(
+      Needed(), [](int) { return 1; }, "/dev/kvm"));
+}
+
+TEST(CapabilitiesTest, EachMissingOneIsNamedWithItsPurpose) {
+  const std::vector<Capability> needed = Needed();
+  for (const Capability& missing : needed) {
+    const Status status = CheckCapabilities(
+        needed, [&](int number) { return number == missing.number ? 0 : 1; }, "/dev/kvm");
+    ASSERT_FALSE(status) << missing.name;
+    EXPECT_EQ(status.error().message(),
+              Concat("/dev/kvm lacks ", missing.name, " (", missing.short_name, "): needed for ",
+                     missing.needed_for));
+  }
+}
+
+TEST(CapabilitiesTest, NoneIsListedTwiceOrWithoutAReason) {
+  std::set<int> numbers;
+  for (const Capability& capability : Needed()) {
+    EXPECT_TRUE(numbers.insert(capability.number).second) << capability.name;
+    EXPECT_FALSE(capability.short_name.empty()) << capability.name;
+    EXPECT_FALSE(capability.needed_for.empty()) << capability.name;
+  }
+}
+
+TEST(CapabilitiesTest, OtherInterfaceVersionNamesBothVersions) {
+  EXPECT_TRUE(CheckApiVersion(12, "/dev/kvm"));
+  const Status status = CheckApiVersion(11, "/dev/kvm");
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message(),
+            "/dev/kvm speaks version 11 of the KVM interface, not version 12");
+}
+
+}  // namespace
+}  // namespace ember::kvm
