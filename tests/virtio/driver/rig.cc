@@ -1,0 +1,66 @@
+#include "tests/virtio/driver/rig.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <vector>
+
+namespace ember::virtio::testing {
+namespace {
+
+std::vector<pollfd> NotifyFds(const DeviceState& state) {
+  std::vector<pollfd> fds;
+  for (size_t i = 0; i < state.queue_count(); ++i) {
+    const QueueIndex queue{static_cast<uint16_t>(i)};
+    fds.push_back({.fd = state.notify_fd(queue).get(), .events = POLLIN, .revents = 0});
+  }
+  return fds;
+}
+
+// How many queues were notified.
+int ProcessReadable(DeviceState& state, const std::vector<pollfd>& fds) {
+  int wake_ups = 0;
+  for (size_t i = 0; i < state.queue_count(); ++i) {
+    if ((fds[i].revents & POLLIN) == 0) continue;
+    state.ProcessQueue(QueueIndex{static_cast<uint16_t>(i)});
+    ++wake_ups;
+  }
+  return wake_ups;
+}
+
+}  // namespace
+
+bool Rig::PumpOnce() {
+  std::vector<pollfd> fds = NotifyFds(state());
+  ::poll(fds.data(), fds.size(), 0);
+  return ProcessReadable(state(), fds) > 0;
+}
+
+int Rig::Pump() {
+  int rounds = 0;
+  while (PumpOnce()) ++rounds;
+  return rounds;
+}
+
+DeviceThread::DeviceThread(DeviceState& state)
+    : state_(state),
+      stop_(*CreateEventFd()),
+      thread_(*Thread::Start("device", [this] { Work(); })) {}
+
+DeviceThread::~DeviceThread() {
+  const uint64_t one = 1;
+  static_cast<void>(::write(stop_.get(), &one, sizeof(one)) < 0);
+  thread_.Join();
+}
+
+void DeviceThread::Work() {
+  std::vector<pollfd> fds = NotifyFds(state_);
+  fds.push_back({.fd = stop_.get(), .events = POLLIN, .revents = 0});
+  for (;;) {
+    ::poll(fds.data(), fds.size(), -1);
+    if ((fds.back().revents & POLLIN) != 0) return;
+    ProcessReadable(state_, fds);
+  }
+}
+
+}  // namespace ember::virtio::testing
