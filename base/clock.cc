@@ -1,5 +1,7 @@
 #include "base/clock.h"
 
+#include <ctime>
+
 namespace ember {
 namespace {
 
@@ -10,10 +12,24 @@ class HostClock final : public Clock {
   }
 };
 
+class CpuClock final : public Clock {
+ public:
+  std::chrono::nanoseconds Now() const override {
+    timespec used{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+  }
+};
+
 }  // namespace
 
 const Clock& MonotonicClock() {
   static const HostClock clock;
+  return clock;
+}
+
+const Clock& ProcessCpuClock() {
+  static const CpuClock clock;
   return clock;
 }
 

@@ -16,6 +16,8 @@ class Clock {
 
 // The host's CLOCK_MONOTONIC. Lives as long as the process.
 const Clock& MonotonicClock();
+// CPU time that all threads of this process have used. Lives as long as the process.
+const Clock& ProcessCpuClock();
 
 }  // namespace ember
 

@@ -41,6 +41,7 @@ struct Platform {
   std::vector<MmioDevice> virtio_mmio;  // in order of attachment
   std::optional<SerialPort> serial;
   std::optional<PowerControl> power;
+  std::optional<uint16_t> panic_port;  // pvpanic's one-byte register
   bool has_i8042 = false;
 };
 

@@ -214,7 +214,7 @@ void DeviceState::Notify(uint32_t queue) {
 void DeviceState::ProcessQueue(QueueIndex queue) {
   uint64_t count = 0;
   // Fails only where there is no notification to take. Before the work: one that comes now is kept.
-  static_cast<void>(::read(notify_fd(queue), &count, sizeof(count)) < 0);
+  static_cast<void>(::read(notify_fd(queue).get(), &count, sizeof(count)) < 0);
   const MutexLock lock(mutex_);
   if (!active_ || Has(kNeedsReset)) return;
   if (device_.OnNotify(queue) == Progress::kMore) Notify(ToInteger(queue));

@@ -80,7 +80,7 @@ class DeviceState final : public DriverEvents {
 
   // Becomes readable when the driver notifies the queue: the machine watches it, and gives it to an
   // ioeventfd where it can. Borrowed; lives as long as this.
-  int notify_fd(QueueIndex queue) const { return notify_fds_[ToInteger(queue)].get(); }
+  const Fd& notify_fd(QueueIndex queue) const { return notify_fds_[ToInteger(queue)]; }
   // Where there is no ioeventfd: the driver notifies `queue`.
   void Notify(uint32_t queue);
   // Takes the notifications from notify_fd(queue) and lets the device work; at its limit, makes the

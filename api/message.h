@@ -1,0 +1,46 @@
+#ifndef EMBER_API_MESSAGE_H_
+#define EMBER_API_MESSAGE_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ember::api {
+
+enum class Method : uint8_t { kGet, kPut, kPatch, kDelete, kOther };
+
+// One request, as far as the API cares. Borrows from the connection's buffers.
+struct Request {
+  Method method = Method::kOther;
+  std::string_view method_name;  // as sent
+  std::string_view path;
+  std::string_view body;
+};
+
+enum class HttpStatus : uint16_t {
+  kOk = 200,
+  kNoContent = 204,
+  kBadRequest = 400,
+  kServiceUnavailable = 503,
+};
+
+// One answer. `body` is JSON, or empty with kNoContent.
+struct Response {
+  HttpStatus status = HttpStatus::kNoContent;
+  std::string body;
+};
+
+// 400 with {"fault_message": …}: the request was understood and refused.
+Response Fault(std::string_view message);
+// 400 with {"error": …}: it could not be read as a request of ours.
+Response TransportError(std::string_view message);
+
+enum class AfterResponse : uint8_t { kKeepAlive, kClose };
+
+// The answer's bytes on the wire. The head is the contract's, byte for byte: no reason phrase, and
+// no headers but Server, Connection and, with a body, Content-Type and Content-Length.
+std::string Serialize(const Response& response, AfterResponse after);
+
+}  // namespace ember::api
+
+#endif  // EMBER_API_MESSAGE_H_

@@ -1,0 +1,173 @@
+#include "cmd/ember-vmm/process.h"
+
+#include <unistd.h>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "api/router.h"
+#include "api/server.h"
+#include "base/clock.h"
+#include "base/concat.h"
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "devices/terminal.h"
+#include "vmm/config_json.h"
+#include "vmm/controller.h"
+#include "vmm/exit_code.h"
+#include "vmm/virtual_machine.h"
+
+namespace ember {
+namespace {
+
+using vmm::ExitCode;
+using vmm::ToInteger;
+
+// A configuration file is as large as it must be, not as large as a disk.
+constexpr uint64_t kMaxConfigFileBytes = 1024 * 1024;
+constexpr int kSignalExitBase = 128;
+constexpr int kHangupExit = 156;  // the contract's
+
+Status SetUpLog(const VmmOptions& options) {
+  ConfigureLog({.level = options.level,
+                .instance_id = options.id,
+                .show_level = options.show_level,
+                .show_origin = options.show_log_origin});
+  if (!options.log_path) return {};
+  return OpenLogFile(*options.log_path);
+}
+
+Result<std::string> ReadConfigFile(const std::string& path) {
+  const Fd file = TRY(OpenFile(path, Access::kReadOnly));
+  const uint64_t size = TRY(FileSize(file, path));
+  if (size > kMaxConfigFileBytes) {
+    return Error(Concat(path, ": ", size, " bytes exceed the limit ", kMaxConfigFileBytes));
+  }
+  std::string text(size, '\0');
+  TRY_CONTEXT(ReadExactAt(file, 0, std::as_writable_bytes(std::span(text))), path);
+  return text;
+}
+
+// The process's parts, while it lives.
+class Process {
+ public:
+  Process(const VmmOptions& options, std::chrono::nanoseconds started)
+      : options_(options), started_(started) {}
+
+  // What the process exits with; an error is the host's.
+  Result<int> Run();
+
+ private:
+  Status ServeApi();
+  Status WatchSignals();
+  Result<int> Loop();
+  vmm::MachineHost Host();
+  Status StartFromFile(const std::string& path);
+
+  const VmmOptions& options_;
+  const std::chrono::nanoseconds started_;
+  int exit_code_ = ToInteger(ExitCode::kOk);
+
+  // Each uses those before it.
+  std::unique_ptr<api::Server> server_;
+  std::unique_ptr<EventLoop> loop_;
+  Fd signals_;
+  std::optional<EventLoop::Watch> signal_watch_;
+  std::optional<RawTerminal> terminal_;
+  std::unique_ptr<vmm::Controller> controller_;
+};
+
+Result<int> Process::Run() {
+  // Before any thread, which would not have them blocked.
+  signals_ = TRY(BlockSignalsAndOpenSignalFd({SIGTERM, SIGINT, SIGHUP}));
+  // First of all: clients connect as soon as the socket is there.
+  if (!options_.no_api) {
+    server_ = TRY(api::Server::Listen(
+        {.socket_path = options_.api_sock, .max_body_bytes = options_.http_api_max_payload_bytes}));
+  }
+  loop_ = TRY(EventLoop::Create());
+  TRY(WatchSignals());
+  terminal_.emplace(TRY(RawTerminal::Enter(STDIN_FILENO)));
+  controller_ = std::make_unique<vmm::Controller>(*loop_, [this](const vmm::VmConfig& config) {
+    return vmm::VirtualMachine::Build(config, Host());
+  });
+  if (options_.config_file) {
+    if (Status started = StartFromFile(*options_.config_file); !started) {
+      EMBER_LOG(kError,
+                "Configuration for VMM from one single json failed: ", started.error().message());
+      return ToInteger(ExitCode::kBadConfiguration);
+    }
+  }
+  return Loop();
+}
+
+Result<int> Process::Loop() {
+  if (server_) {
+    auto router = std::make_shared<api::Router>(*controller_, options_.id);
+    TRY(server_->Start([router](const api::Request& request) { return router->Handle(request); }));
+  }
+  loop_->Run();
+  controller_->Close();
+  if (server_) server_->Stop();
+  return exit_code_;
+}
+
+Status Process::WatchSignals() {
+  signal_watch_.emplace(TRY(loop_->WatchReadable(signals_.get(), [this] {
+    while (const std::optional<int> signal = TakeSignal(signals_)) {
+      exit_code_ = *signal == SIGHUP ? kHangupExit : kSignalExitBase + *signal;
+      EMBER_LOG(kInfo, "ended by signal ", *signal, "; exit code ", exit_code_);
+      loop_->Stop();
+    }
+  })));
+  return {};
+}
+
+vmm::MachineHost Process::Host() {
+  vmm::MachineHost host{.loop = *loop_,
+                        .on_end =
+                            [this](const vmm::MachineEnd& end) {
+                              exit_code_ = ToInteger(end.exit_code);
+                              EMBER_LOG(kInfo, end.reason, "; exit code ", exit_code_);
+                              loop_->Stop();
+                            },
+                        .boot_timer = std::nullopt,
+                        .console_input = STDIN_FILENO};
+  if (options_.boot_timer) {
+    host.boot_timer = BootTimer::Start{.wall = started_, .cpu = std::chrono::nanoseconds(0)};
+  }
+  return host;
+}
+
+Status Process::StartFromFile(const std::string& path) {
+  const std::string text = TRY(ReadConfigFile(path));
+  const vmm::VmConfig config = TRY_CONTEXT(vmm::ParseConfigFile(text), path);
+  TRY(controller_->PerformHere(vmm::PutMachineConfig{config.machine}));
+  TRY(controller_->PerformHere(vmm::PutBootSource{*config.boot_source}));
+  for (const vmm::DriveConfig& drive : config.drives) {
+    TRY(controller_->PerformHere(vmm::PutDrive{drive}));
+  }
+  return controller_->PerformHere(vmm::InstanceStart{});
+}
+
+}  // namespace
+
+int RunProcess(const VmmOptions& options, std::chrono::nanoseconds started) {
+  if (Status log = SetUpLog(options); !log) {
+    EMBER_LOG(kError, "log: ", log.error().message());
+    return ToInteger(ExitCode::kGenericError);
+  }
+  // A console, log or client whose reader has gone shows as EPIPE where it is written to.
+  std::signal(SIGPIPE, SIG_IGN);
+  Result<int> exit_code = Process(options, started).Run();
+  if (exit_code) return *exit_code;
+  EMBER_LOG(kError, exit_code.error().message(), "; exit code ",
+            ToInteger(ExitCode::kGenericError));
+  return ToInteger(ExitCode::kGenericError);
+}
+
+}  // namespace ember

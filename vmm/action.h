@@ -1,0 +1,39 @@
+#ifndef EMBER_VMM_ACTION_H_
+#define EMBER_VMM_ACTION_H_
+
+#include <variant>
+
+#include "vmm/config.h"
+
+// Everything a client can ask a machine to do: a closed set, so that each controller must say what
+// it makes of each.
+namespace ember::vmm {
+
+struct PutMachineConfig {
+  MachineConfig machine;
+};
+struct PatchMachineConfig {
+  MachineConfigUpdate update;
+};
+struct PutBootSource {
+  BootSource boot_source;
+};
+struct PutDrive {
+  DriveConfig drive;
+};
+struct PutSerial {
+  SerialConfig serial;
+};
+struct InstanceStart {};
+struct PauseVm {};
+struct ResumeVm {};
+struct SendCtrlAltDel {};
+struct FlushMetrics {};
+
+using Action =
+    std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive, PutSerial,
+                 InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel, FlushMetrics>;
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_VMM_ACTION_H_

@@ -1,0 +1,66 @@
+#ifndef EMBER_VMM_BOARD_H_
+#define EMBER_VMM_BOARD_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "devices/boot_timer.h"
+#include "devices/bus.h"
+#include "devices/vm_request.h"
+#include "firmware/platform.h"
+#include "kvm/vm.h"
+#include "memory/guest_memory.h"
+
+namespace ember::vmm {
+
+// What every machine of an architecture has soldered on: its buses, the serial console, the
+// keyboard controller, power control, the panic report and the boot timer, with the addresses and
+// interrupts they are at; and the free places for virtio devices. vmm/<architecture>/board.cc
+// implements it.
+//
+// Made, changed and destroyed on the loop thread while no vCPU runs.
+class Board {
+ public:
+  struct Options {
+    kvm::Vm& vm;  // these three outlive the board
+    EventLoop& loop;
+    VmRequestSink& requests;
+    Fd console_output;                           // non-blocking (devices/console_fd.h)
+    std::optional<Fd> console_input;             // none: the console hears nothing
+    std::optional<BootTimer::Start> boot_timer;  // none: there is no boot timer
+  };
+
+  static Result<std::unique_ptr<Board>> Create(Options options);
+  ~Board();
+  Board(const Board&) = delete;
+  Board& operator=(const Board&) = delete;
+
+  Bus& mmio();
+  Bus& pio();
+
+  // The next free place for a virtio device. The error says how many there are.
+  Result<firmware::MmioDevice> TakeVirtioPlace();
+  // The machine as firmware tables should describe it, with all places taken so far.
+  firmware::Platform Describe(const GuestMemory& memory, uint32_t vcpu_count) const;
+
+  // Presses the keys, as a person would. Any thread. Fails where no guest listens.
+  Status SendCtrlAltDel();
+  // Any thread.
+  void PressPowerButton();
+  // Once no vCPU runs: writes what the guest has left in the console, not waiting long for a
+  // reader.
+  void DrainConsole();
+
+ private:
+  class Impl;
+  explicit Board(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_VMM_BOARD_H_

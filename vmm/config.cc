@@ -1,0 +1,106 @@
+#include "vmm/config.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/concat.h"
+
+namespace ember::vmm {
+namespace {
+
+bool HasWord(std::string_view text, std::string_view word) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(' '), text.size());
+    if (text.substr(0, end) == word) return true;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return false;
+}
+
+}  // namespace
+
+Status Validate(const MachineConfig& machine) {
+  if (machine.vcpu_count == 0) return Error("vcpu_count 0 is below the least, 1");
+  if (machine.vcpu_count > kMaxVcpus) {
+    return Error(Concat("vcpu_count ", machine.vcpu_count, " exceeds the limit ", kMaxVcpus));
+  }
+  if (machine.smt && machine.vcpu_count > 1 && machine.vcpu_count % 2 != 0) {
+    return Error(Concat("vcpu_count ", machine.vcpu_count, " must be 1 or even when smt is true"));
+  }
+  if (machine.mem_size_mib == 0) return Error("mem_size_mib 0 is below the least, 1");
+  if (machine.mem_size_mib > kMaxMemoryMib) {
+    return Error(
+        Concat("mem_size_mib ", machine.mem_size_mib, " exceeds the limit ", kMaxMemoryMib));
+  }
+  if (machine.huge_pages == HugePages::k2M && machine.mem_size_mib % 2 != 0) {
+    return Error(
+        Concat("mem_size_mib ", machine.mem_size_mib, " must be even when huge_pages is 2M"));
+  }
+  return {};
+}
+
+Status Validate(const BootSource& boot_source) {
+  if (boot_source.kernel_image_path.empty()) return Error("kernel_image_path is empty");
+  if (boot_source.initrd_path && boot_source.initrd_path->empty()) {
+    return Error("initrd_path is empty");
+  }
+  const std::string_view args = BootArgs(boot_source);
+  const auto bad = std::ranges::find_if(args, [](char c) { return c < ' ' || c > '~'; });
+  if (bad != args.end()) {
+    return Error(Concat("boot_args holds the byte ", Hex{static_cast<unsigned char>(*bad)},
+                        ", which is not printable ASCII"));
+  }
+  if (boot_source.boot_protocol == BootProtocolChoice::kPvh &&
+      HardwareDescriptionOf(boot_source) == firmware::HardwareDescription::kDeviceTree) {
+    return Error("hardware_description DeviceTree cannot be handed over by boot_protocol Pvh");
+  }
+  return {};
+}
+
+Status Validate(const DriveConfig& drive) {
+  if (drive.drive_id.empty()) return Error("drive_id is empty");
+  if (drive.path_on_host.empty()) return Error("path_on_host is empty");
+  if (drive.io_engine == IoEngine::kAsync) {
+    return Error("io_engine Async is not supported by this version; Sync is");
+  }
+  return {};
+}
+
+MachineConfig Apply(const MachineConfig& machine, const MachineConfigUpdate& update) {
+  return {.vcpu_count = update.vcpu_count.value_or(machine.vcpu_count),
+          .mem_size_mib = update.mem_size_mib.value_or(machine.mem_size_mib),
+          .smt = update.smt.value_or(machine.smt),
+          .track_dirty_pages = update.track_dirty_pages.value_or(machine.track_dirty_pages),
+          .huge_pages = update.huge_pages.value_or(machine.huge_pages)};
+}
+
+Status InsertDrive(std::vector<DriveConfig>& drives, DriveConfig drive) {
+  const auto has_its_id = [&](const DriveConfig& other) {
+    return other.drive_id == drive.drive_id;
+  };
+  const auto root = std::ranges::find_if(drives, &DriveConfig::is_root_device);
+  if (drive.is_root_device && root != drives.end() && !has_its_id(*root)) {
+    return Error(Concat("is_root_device: drive ", drive.drive_id,
+                        " cannot be the root device: ", root->drive_id, " is"));
+  }
+  const auto same = std::ranges::find_if(drives, has_its_id);
+  if (same != drives.end()) {
+    *same = std::move(drive);
+  } else {
+    drives.push_back(std::move(drive));
+  }
+  std::ranges::stable_partition(drives, &DriveConfig::is_root_device);
+  return {};
+}
+
+std::string_view BootArgs(const BootSource& boot_source) {
+  return boot_source.boot_args ? std::string_view(*boot_source.boot_args) : kDefaultBootArgs;
+}
+
+firmware::HardwareDescription HardwareDescriptionOf(const BootSource& boot_source) {
+  if (boot_source.hardware_description) return *boot_source.hardware_description;
+  return HasWord(BootArgs(boot_source), "acpi=off") ? firmware::HardwareDescription::kMpTable
+                                                    : firmware::HardwareDescription::kAcpi;
+}
+
+}  // namespace ember::vmm

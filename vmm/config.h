@@ -1,0 +1,108 @@
+#ifndef EMBER_VMM_CONFIG_H_
+#define EMBER_VMM_CONFIG_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "firmware/platform.h"
+
+// What a machine is to be, as the control API and the configuration file describe it: plain structs
+// with the contract's names and defaults. Filled before the machine runs, constant after.
+namespace ember::vmm {
+
+inline constexpr uint32_t kMaxVcpus = 32;
+inline constexpr uint64_t kMaxMemoryMib = 16ULL * 1024 * 1024;  // 16 TiB: sums of bytes cannot wrap
+
+enum class HugePages : uint8_t { kNone, kTransparent, k2M };
+enum class CacheType : uint8_t { kUnsafe, kWriteback };
+enum class IoEngine : uint8_t { kSync, kAsync };
+enum class BootProtocolChoice : uint8_t { kAuto, kLinux64, kPvh };
+
+struct MachineConfig {
+  uint32_t vcpu_count = 1;
+  uint64_t mem_size_mib = 128;
+  bool smt = false;
+  bool track_dirty_pages = false;
+  HugePages huge_pages = HugePages::kNone;
+
+  friend bool operator==(const MachineConfig&, const MachineConfig&) = default;
+};
+
+// The fields of a PATCH: those absent stay as they are.
+struct MachineConfigUpdate {
+  std::optional<uint32_t> vcpu_count;
+  std::optional<uint64_t> mem_size_mib;
+  std::optional<bool> smt;
+  std::optional<bool> track_dirty_pages;
+  std::optional<HugePages> huge_pages;
+
+  friend bool operator==(const MachineConfigUpdate&, const MachineConfigUpdate&) = default;
+};
+
+struct BootSource {
+  std::string kernel_image_path;
+  std::optional<std::string> initrd_path;
+  std::optional<std::string> boot_args;  // absent: kDefaultBootArgs
+  // Ours, beside the contract.
+  BootProtocolChoice boot_protocol = BootProtocolChoice::kAuto;
+  // Absent: an MP table where the kernel is told acpi=off, else ACPI.
+  std::optional<firmware::HardwareDescription> hardware_description;
+
+  friend bool operator==(const BootSource&, const BootSource&) = default;
+};
+
+// What a guest gets on its command line when the client names nothing.
+inline constexpr std::string_view kDefaultBootArgs =
+    "reboot=k panic=1 nomodule 8250.nr_uarts=0 i8042.noaux i8042.nomux i8042.dumbkbd "
+    "swiotlb=noforce";
+
+struct DriveConfig {
+  std::string drive_id;
+  std::string path_on_host;
+  bool is_root_device = false;
+  std::optional<std::string> partuuid;  // of the root's partition; only for the root device
+  bool is_read_only = false;
+  CacheType cache_type = CacheType::kUnsafe;
+  IoEngine io_engine = IoEngine::kSync;
+
+  friend bool operator==(const DriveConfig&, const DriveConfig&) = default;
+};
+
+struct SerialConfig {
+  std::optional<std::string> serial_out_path;  // absent: stdout
+
+  friend bool operator==(const SerialConfig&, const SerialConfig&) = default;
+};
+
+struct VmConfig {
+  MachineConfig machine;
+  std::optional<BootSource> boot_source;
+  std::vector<DriveConfig> drives;  // in the order the guest finds them: the root device first
+  SerialConfig serial;
+
+  friend bool operator==(const VmConfig&, const VmConfig&) = default;
+};
+
+// What holds within one part. The error names the field and both values.
+Status Validate(const MachineConfig& machine);
+Status Validate(const BootSource& boot_source);
+Status Validate(const DriveConfig& drive);
+
+// `machine` with the update's fields in place of its own.
+MachineConfig Apply(const MachineConfig& machine, const MachineConfigUpdate& update);
+// Puts the drive into the list, or in the place of the one with its id; the root device goes first.
+// An error leaves the list as it was.
+Status InsertDrive(std::vector<DriveConfig>& drives, DriveConfig drive);
+
+// boot_args or their default.
+std::string_view BootArgs(const BootSource& boot_source);
+// hardware_description or what follows from the boot arguments.
+firmware::HardwareDescription HardwareDescriptionOf(const BootSource& boot_source);
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_VMM_CONFIG_H_

@@ -1,0 +1,30 @@
+#ifndef EMBER_VMM_MACHINE_H_
+#define EMBER_VMM_MACHINE_H_
+
+#include <functional>
+#include <memory>
+
+#include "base/result.h"
+#include "vmm/config.h"
+
+namespace ember::vmm {
+
+// A machine that was started, as its controller sees it. Loop thread.
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  // After return no guest code runs. Harmless if it is paused.
+  virtual Status Pause() = 0;
+  // Harmless if it runs.
+  virtual Status Resume() = 0;
+  // Fails where no guest listens to the keyboard.
+  virtual Status SendCtrlAltDel() = 0;
+};
+
+// Builds a machine from a configuration and starts it, or says why it could not and leaves nothing
+// behind. Loop thread.
+using MachineFactory = std::function<Result<std::unique_ptr<Machine>>(const VmConfig&)>;
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_VMM_MACHINE_H_

@@ -1,0 +1,71 @@
+#include "vmm/preboot_controller.h"
+
+#include <string>
+
+#include "base/concat.h"
+#include "base/fd.h"
+
+namespace ember::vmm {
+namespace {
+
+// Opened only to tell the client now, while it can mend it; the builder opens it for use.
+Status CheckCanOpen(const std::string& path, Access access, std::string_view field) {
+  Result<Fd> file = OpenFile(path, access);
+  if (!file) return std::move(file).error().WithContext(field);
+  return {};
+}
+
+}  // namespace
+
+Status PrebootController::Perform(const Action& action) {
+  return std::visit([this](const auto& alternative) { return Do(alternative); }, action);
+}
+
+Result<std::unique_ptr<Machine>> PrebootController::Start() {
+  if (!config_.boot_source) return Error("Cannot start microvm without kernel configuration.");
+  return factory_(config_);
+}
+
+Status PrebootController::Do(const PutMachineConfig& action) {
+  TRY(Validate(action.machine));
+  config_.machine = action.machine;
+  return {};
+}
+
+Status PrebootController::Do(const PatchMachineConfig& action) {
+  const MachineConfig machine = Apply(config_.machine, action.update);
+  TRY(Validate(machine));
+  config_.machine = machine;
+  return {};
+}
+
+Status PrebootController::Do(const PutBootSource& action) {
+  const BootSource& source = action.boot_source;
+  TRY(Validate(source));
+  TRY(CheckCanOpen(source.kernel_image_path, Access::kReadOnly, "kernel_image_path"));
+  if (source.initrd_path) {
+    TRY(CheckCanOpen(*source.initrd_path, Access::kReadOnly, "initrd_path"));
+  }
+  config_.boot_source = source;
+  return {};
+}
+
+Status PrebootController::Do(const PutDrive& action) {
+  const DriveConfig& drive = action.drive;
+  TRY(Validate(drive));
+  TRY(CheckCanOpen(drive.path_on_host, drive.is_read_only ? Access::kReadOnly : Access::kReadWrite,
+                   "path_on_host"));
+  return InsertDrive(config_.drives, drive);
+}
+
+Status PrebootController::Do(const PutSerial& action) {
+  config_.serial = action.serial;
+  return {};
+}
+
+template <typename Other>
+Status PrebootController::Do(const Other&) {
+  return Error("The requested operation is not supported before starting the microVM.");
+}
+
+}  // namespace ember::vmm

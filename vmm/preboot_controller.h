@@ -1,0 +1,44 @@
+#ifndef EMBER_VMM_PREBOOT_CONTROLLER_H_
+#define EMBER_VMM_PREBOOT_CONTROLLER_H_
+
+#include <memory>
+#include <utility>
+
+#include "base/result.h"
+#include "vmm/action.h"
+#include "vmm/config.h"
+#include "vmm/machine.h"
+
+namespace ember::vmm {
+
+// What a client can do before the machine runs: describe it. Each change is checked whole and then
+// made whole. Loop thread.
+class PrebootController {
+ public:
+  explicit PrebootController(MachineFactory factory) : factory_(std::move(factory)) {}
+
+  // Carries out one action other than InstanceStart. An error leaves everything as it was.
+  Status Perform(const Action& action);
+  // InstanceStart: the running machine. After an error the configuration is as before, to be mended
+  // and tried again.
+  Result<std::unique_ptr<Machine>> Start();
+
+  const VmConfig& config() const { return config_; }
+
+ private:
+  Status Do(const PutMachineConfig& action);
+  Status Do(const PatchMachineConfig& action);
+  Status Do(const PutBootSource& action);
+  Status Do(const PutDrive& action);
+  Status Do(const PutSerial& action);
+  // What needs a machine.
+  template <typename Other>
+  Status Do(const Other&);
+
+  const MachineFactory factory_;
+  VmConfig config_;
+};
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_VMM_PREBOOT_CONTROLLER_H_

@@ -1,0 +1,37 @@
+#ifndef EMBER_VMM_RUNNING_CONTROLLER_H_
+#define EMBER_VMM_RUNNING_CONTROLLER_H_
+
+#include <memory>
+#include <utility>
+
+#include "base/result.h"
+#include "vmm/action.h"
+#include "vmm/machine.h"
+
+namespace ember::vmm {
+
+// What a client can do with a machine that was started. Loop thread.
+class RunningController {
+ public:
+  explicit RunningController(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
+
+  // Carries out one action. An error leaves everything as it was.
+  Status Perform(const Action& action);
+  bool paused() const { return paused_; }
+
+ private:
+  Status Do(const PauseVm& action);
+  Status Do(const ResumeVm& action);
+  Status Do(const SendCtrlAltDel& action);
+  Status Do(const FlushMetrics& action);
+  // What describes a machine that is not there yet.
+  template <typename Other>
+  Status Do(const Other&);
+
+  const std::unique_ptr<Machine> machine_;
+  bool paused_ = false;
+};
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_VMM_RUNNING_CONTROLLER_H_

@@ -1,0 +1,53 @@
+#include "vmm/virtual_machine.h"
+
+#include <utility>
+
+#include "base/concat.h"
+#include "base/log.h"
+
+namespace ember::vmm {
+
+VirtualMachine::~VirtualMachine() = default;
+
+Status VirtualMachine::Pause() {
+  for (const auto& vcpu : vcpus_) vcpu->RequestPause();
+  for (const auto& vcpu : vcpus_) vcpu->WaitUntilPaused();
+  return {};
+}
+
+Status VirtualMachine::Resume() {
+  for (const auto& vcpu : vcpus_) vcpu->Resume();
+  return {};
+}
+
+Status VirtualMachine::SendCtrlAltDel() { return board_->SendCtrlAltDel(); }
+
+void VirtualMachine::Request(VmRequest request) {
+  if (request == VmRequest::kGuestCrashLoaded) {
+    EMBER_LOG_LIMITED(kWarning, "the guest's kernel crashed; its crash kernel takes over");
+    return;
+  }
+  if (ending_.load(std::memory_order_relaxed)) return;
+  PostEnd(EndOf(request));
+}
+
+void VirtualMachine::OnVcpuEnd(kvm::VcpuIndex index, const kvm::ExitReport& report) {
+  MachineEnd end = EndOf(report);
+  end.reason = Concat("vCPU ", static_cast<uint32_t>(index), " ended: ", end.reason);
+  PostEnd(std::move(end));
+}
+
+void VirtualMachine::PostEnd(MachineEnd end) {
+  // Relaxed: it only keeps the later ones out; the task carries what the first one says.
+  if (ending_.exchange(true, std::memory_order_relaxed)) return;
+  host_.loop.Post([this, end = std::move(end)] { End(end); });
+}
+
+void VirtualMachine::End(const MachineEnd& end) {
+  for (const auto& vcpu : vcpus_) vcpu->RequestPause();
+  for (const auto& vcpu : vcpus_) vcpu->Stop();
+  board_->DrainConsole();
+  host_.on_end(end);
+}
+
+}  // namespace ember::vmm

@@ -1,0 +1,75 @@
+#ifndef EMBER_VMM_VIRTUAL_MACHINE_H_
+#define EMBER_VMM_VIRTUAL_MACHINE_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/result.h"
+#include "devices/boot_timer.h"
+#include "devices/vm_request.h"
+#include "kvm/vm.h"
+#include "memory/guest_memory.h"
+#include "vmm/board.h"
+#include "vmm/config.h"
+#include "vmm/machine.h"
+#include "vmm/machine_end.h"
+#include "vmm/vcpu_thread.h"
+#include "vmm/virtio_attachment.h"
+
+namespace ember::vmm {
+
+// What the process gives its machine.
+struct MachineHost {
+  EventLoop& loop;                             // outlives the machine
+  std::function<void(MachineEnd)> on_end;      // called once, on the loop thread
+  std::optional<BootTimer::Start> boot_timer;  // none: the guest gets no boot timer
+  int console_input = -1;                      // borrowed while it builds; -1: none
+};
+
+// The machine itself: guest memory, the KVM machine, the board, virtio devices and vCPU threads.
+// When the guest ends it, or a vCPU can go on no further, it stops every vCPU, writes out the
+// console and says so to its host. Made, commanded and destroyed on the loop thread, while the loop
+// runs or after; Request() comes from vCPU threads.
+class VirtualMachine final : public Machine, private VmRequestSink {
+ public:
+  // Builds the machine of `config` and starts its guest. vmm/virtual_machine_builder.cc.
+  static Result<std::unique_ptr<Machine>> Build(const VmConfig& config, const MachineHost& host);
+
+  ~VirtualMachine() override;
+
+  Status Pause() override;
+  Status Resume() override;
+  Status SendCtrlAltDel() override;
+
+ private:
+  class Builder;
+
+  explicit VirtualMachine(MachineHost host) : host_(std::move(host)) {}
+
+  // VmRequestSink; vCPU threads.
+  void Request(VmRequest request) override;
+  void OnVcpuEnd(kvm::VcpuIndex index, const kvm::ExitReport& report);
+  // Has the loop end the machine, the first time. Any thread; costs nothing after that.
+  void PostEnd(MachineEnd end);
+  void End(const MachineEnd& end);
+
+  // Constant after construction. Each uses those before it.
+  const MachineHost host_;
+  std::unique_ptr<GuestMemory> memory_;
+  std::unique_ptr<kvm::Vm> vm_;
+  std::vector<std::unique_ptr<VirtioAttachment>> attachments_;
+  std::unique_ptr<Board> board_;  // its bus borrows from the attachments
+
+  std::atomic<bool> ending_{false};
+
+  std::vector<std::unique_ptr<VcpuThread>> vcpus_;  // last, so that they end before what they use
+};
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_VMM_VIRTUAL_MACHINE_H_

@@ -1,0 +1,140 @@
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/concat.h"
+#include "base/log.h"
+#include "devices/console_fd.h"
+#include "kvm/system.h"
+#include "memory/layout.h"
+#include "virtio/block/block_device.h"
+#include "virtio/block/disk_file.h"
+#include "vmm/guest_kernel.h"
+#include "vmm/processors.h"
+#include "vmm/virtual_machine.h"
+
+namespace ember::vmm {
+namespace {
+
+GuestMemory::Options MemoryOptions(const MachineConfig& machine) {
+  return {.backing = machine.huge_pages == HugePages::k2M ? MemoryBacking::kHugetlbfs2M
+                                                          : MemoryBacking::kAnonymous,
+          .track_dirty_pages = machine.track_dirty_pages};
+}
+
+// The client's command line with the root device's word, as the API's contract adds it.
+std::string CommandLine(const VmConfig& config) {
+  std::string line(BootArgs(*config.boot_source));
+  if (config.drives.empty() || !config.drives.front().is_root_device) return line;
+  const DriveConfig& root = config.drives.front();
+  const std::string device =
+      root.partuuid ? Concat("PARTUUID=", *root.partuuid) : std::string("/dev/vda");
+  return Concat(line, " root=", device, root.is_read_only ? " ro" : " rw");
+}
+
+}  // namespace
+
+// The steps from a configuration to a running guest, in their order.
+class VirtualMachine::Builder {
+ public:
+  Builder(const VmConfig& config, const MachineHost& host)
+      : config_(config), machine_(new VirtualMachine(host)) {}
+
+  Result<std::unique_ptr<Machine>> Build() {
+    kvm::System system = TRY(kvm::System::Open());
+    EMBER_LOG(kInfo, "KVM: ", kvm::Describe(system.backend()));
+    TRY(AllocateMemory());
+    machine_->vm_ = TRY(kvm::Vm::Create(system, *machine_->memory_));
+    TRY(AddBoard());
+    for (const DriveConfig& drive : config_.drives) {
+      TRY_CONTEXT(AddDrive(drive), Concat("drive ", drive.drive_id));
+    }
+    auto vcpus = TRY(CreateProcessors(system, *machine_->vm_, config_.machine));
+    TRY(LoadKernel(*vcpus.front()));
+    TRY(StartThreads(std::move(vcpus)));
+    TRY(machine_->Resume());
+    return std::unique_ptr<Machine>(std::move(machine_));
+  }
+
+ private:
+  Status AllocateMemory() {
+    constexpr uint64_t kMib = 1024 * 1024;
+    machine_->memory_ = TRY(GuestMemory::Create(RamRanges(config_.machine.mem_size_mib * kMib),
+                                                MemoryOptions(config_.machine)));
+    return {};
+  }
+
+  Status AddBoard() {
+    Board::Options options{.vm = *machine_->vm_,
+                           .loop = machine_->host_.loop,
+                           .requests = *machine_,
+                           .console_output = TRY(OpenOutput()),
+                           .console_input = std::nullopt,
+                           .boot_timer = machine_->host_.boot_timer};
+    if (machine_->host_.console_input >= 0) {
+      options.console_input =
+          TRY(DuplicateConsoleFd(machine_->host_.console_input, Access::kReadOnly));
+    }
+    machine_->board_ = TRY(Board::Create(std::move(options)));
+    return {};
+  }
+
+  Result<Fd> OpenOutput() const {
+    if (config_.serial.serial_out_path) return OpenConsoleOutput(*config_.serial.serial_out_path);
+    return DuplicateConsoleFd(STDOUT_FILENO, Access::kReadWrite);
+  }
+
+  Status AddDrive(const DriveConfig& drive) {
+    auto disk = TRY(virtio::DiskFile::Open(
+        drive.path_on_host, drive.is_read_only ? Access::kReadOnly : Access::kReadWrite));
+    const auto cache = drive.cache_type == CacheType::kWriteback ? virtio::CacheType::kWriteback
+                                                                 : virtio::CacheType::kUnsafe;
+    return Attach(std::make_unique<virtio::BlockDevice>(
+        std::move(disk),
+        virtio::BlockDevice::Options{.drive_id = drive.drive_id, .cache_type = cache}));
+  }
+
+  Status Attach(std::unique_ptr<virtio::VirtioDevice> device) {
+    const VirtioAttachment::Site site{.vm = *machine_->vm_,
+                                      .mmio = machine_->board_->mmio(),
+                                      .loop = machine_->host_.loop,
+                                      .memory = *machine_->memory_,
+                                      .place = TRY(machine_->board_->TakeVirtioPlace())};
+    machine_->attachments_.push_back(TRY(VirtioAttachment::Create(std::move(device), site)));
+    return {};
+  }
+
+  Status LoadKernel(const kvm::Vcpu& boot_vcpu) {
+    const firmware::Platform platform =
+        machine_->board_->Describe(*machine_->memory_, config_.machine.vcpu_count);
+    return LoadGuestKernel({.memory = *machine_->memory_,
+                            .platform = platform,
+                            .boot_source = *config_.boot_source,
+                            .command_line = CommandLine(config_)},
+                           boot_vcpu);
+  }
+
+  Status StartThreads(std::vector<std::unique_ptr<kvm::Vcpu>> vcpus) {
+    VirtualMachine* machine = machine_.get();
+    for (auto& vcpu : vcpus) {
+      machine_->vcpus_.push_back(TRY(VcpuThread::Start(
+          {.vcpu = std::move(vcpu),
+           .mmio = machine_->board_->mmio(),
+           .pio = machine_->board_->pio(),
+           .on_exit = [machine](kvm::VcpuIndex index, const kvm::ExitReport& report) {
+             machine->OnVcpuEnd(index, report);
+           }})));
+    }
+    return {};
+  }
+
+  const VmConfig& config_;
+  std::unique_ptr<VirtualMachine> machine_;
+};
+
+Result<std::unique_ptr<Machine>> VirtualMachine::Build(const VmConfig& config,
+                                                       const MachineHost& host) {
+  return Builder(config, host).Build();
+}
+
+}  // namespace ember::vmm

@@ -1,0 +1,165 @@
+#include "vmm/board.h"
+
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/concat.h"
+#include "devices/acpi_power.h"
+#include "devices/i8042.h"
+#include "devices/panic_report.h"
+#include "devices/serial.h"
+#include "devices/serial_input.h"
+#include "devices/serial_output.h"
+#include "virtio/mmio_transport.h"
+
+namespace ember::vmm {
+namespace {
+
+// Port space: where PCs have had them, and for pvpanic where QEMU has it.
+constexpr uint16_t kI8042Port = 0x60;
+constexpr uint16_t kCom1Port = 0x3f8;
+constexpr uint16_t kPanicPort = 0x505;
+constexpr uint16_t kSleepPort = 0x600;
+
+// MMIO: pages from the start of the gap. Guests of the API contract look for the boot timer in the
+// first; virtio devices follow.
+constexpr uint64_t kBootTimerAddress = 0xc000'0000;
+constexpr uint64_t kEventRegisterAddress = 0xc000'1000;
+constexpr uint64_t kVirtioAddress = 0xc000'2000;
+
+// Inputs of the I/O APIC. Below 16 they are also ISA interrupts, of which a PC uses 0 to 2 itself.
+constexpr Gsi kKeyboardGsi{1};
+constexpr Gsi kCom1Gsi{4};
+constexpr Gsi kPowerGsi{9};
+// The ISA ones first: a kernel with nothing but an MP table finds the others too, but late. 8 and
+// 13 come last because kernels expect a clock and a coprocessor there.
+constexpr std::array<uint32_t, 18> kVirtioGsis = {5,  6,  7,  10, 11, 12, 14, 15, 16,
+                                                  17, 18, 19, 20, 21, 22, 23, 8,  13};
+
+// How long a console's reader may keep the end of the machine waiting.
+constexpr std::chrono::milliseconds kDrainTime{500};
+
+}  // namespace
+
+class Board::Impl {
+ public:
+  static Result<std::unique_ptr<Impl>> Create(Options options);
+
+  Bus mmio;
+  Bus pio;
+  std::vector<firmware::MmioDevice> virtio_places;
+
+  // The devices use the lines and the output; the buses share the devices.
+  std::unique_ptr<InterruptLine> keyboard_line;
+  std::unique_ptr<InterruptLine> com1_line;
+  std::unique_ptr<InterruptLine> power_line;
+  std::unique_ptr<SerialOutput> serial_output;
+  std::shared_ptr<Serial> serial;
+  std::unique_ptr<SerialInput> serial_input;
+  std::shared_ptr<I8042> i8042;
+  std::shared_ptr<AcpiEventRegister> event_register;
+
+ private:
+  Status AddConsole(Options& options);
+  Status AddPower(const Options& options);
+  Status AddKeyboard(const Options& options);
+  Status AddBootTimer(const Options& options);
+};
+
+Result<std::unique_ptr<Board::Impl>> Board::Impl::Create(Options options) {
+  auto impl = std::make_unique<Impl>();
+  TRY(impl->AddConsole(options));
+  TRY(impl->AddKeyboard(options));
+  TRY(impl->AddPower(options));
+  TRY(impl->AddBootTimer(options));
+  return impl;
+}
+
+Status Board::Impl::AddConsole(Options& options) {
+  com1_line = TRY(options.vm.CreateInterruptLine(kCom1Gsi));
+  serial_output = TRY(
+      SerialOutput::Create(options.loop, std::move(options.console_output), {}, MonotonicClock()));
+  serial = std::make_shared<Serial>(*com1_line, *serial_output);
+  TRY(pio.Insert({.base = kCom1Port, .size_bytes = Serial::kRegisterBytes}, serial));
+  if (options.console_input) {
+    serial_input =
+        TRY(SerialInput::Create(options.loop, std::move(*options.console_input), *serial));
+  }
+  return {};
+}
+
+Status Board::Impl::AddKeyboard(const Options& options) {
+  keyboard_line = TRY(options.vm.CreateInterruptLine(kKeyboardGsi));
+  i8042 = std::make_shared<I8042>(*keyboard_line, options.requests);
+  return pio.Insert({.base = kI8042Port, .size_bytes = I8042::kRegisterBytes}, i8042);
+}
+
+Status Board::Impl::AddPower(const Options& options) {
+  power_line = TRY(options.vm.CreateInterruptLine(kPowerGsi));
+  event_register = std::make_shared<AcpiEventRegister>(*power_line);
+  TRY(mmio.Insert({.base = kEventRegisterAddress, .size_bytes = AcpiEventRegister::kRegisterBytes},
+                  event_register));
+  TRY(pio.Insert({.base = kSleepPort, .size_bytes = AcpiSleepRegisters::kRegisterBytes},
+                 std::make_shared<AcpiSleepRegisters>(options.requests)));
+  return pio.Insert({.base = kPanicPort, .size_bytes = PanicReport::kRegisterBytes},
+                    std::make_shared<PanicReport>(options.requests));
+}
+
+Status Board::Impl::AddBootTimer(const Options& options) {
+  if (!options.boot_timer) return {};
+  return mmio.Insert(
+      {.base = kBootTimerAddress, .size_bytes = BootTimer::kRegisterBytes},
+      std::make_shared<BootTimer>(MonotonicClock(), ProcessCpuClock(), *options.boot_timer));
+}
+
+Board::Board(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Board::~Board() = default;
+
+Result<std::unique_ptr<Board>> Board::Create(Options options) {
+  return std::unique_ptr<Board>(new Board(TRY(Impl::Create(std::move(options)))));
+}
+
+Bus& Board::mmio() { return impl_->mmio; }
+Bus& Board::pio() { return impl_->pio; }
+
+Result<firmware::MmioDevice> Board::TakeVirtioPlace() {
+  const size_t index = impl_->virtio_places.size();
+  if (index >= kVirtioGsis.size()) {
+    return Error(
+        Concat("no more than ", kVirtioGsis.size(), " virtio devices fit on the MMIO bus"));
+  }
+  constexpr uint64_t kSize = virtio::MmioTransport::kSizeBytes;
+  const firmware::MmioDevice place{
+      .range = {.start = GuestAddress{kVirtioAddress} + index * kSize, .size_bytes = kSize},
+      .gsi = Gsi{kVirtioGsis[index]}};
+  impl_->virtio_places.push_back(place);
+  return place;
+}
+
+firmware::Platform Board::Describe(const GuestMemory& memory, uint32_t vcpu_count) const {
+  firmware::Platform platform{
+      .virtio_mmio = impl_->virtio_places,
+      .serial =
+          firmware::SerialPort{
+              .port = kCom1Port, .port_count = Serial::kRegisterBytes, .gsi = kCom1Gsi},
+      .power =
+          firmware::PowerControl{
+              .gsi = kPowerGsi,
+              .event_register = kEventRegisterAddress,
+              .sleep_control_port = kSleepPort + AcpiSleepRegisters::kControlOffset,
+              .sleep_status_port = kSleepPort + AcpiSleepRegisters::kStatusOffset},
+      .panic_port = kPanicPort,
+      .has_i8042 = true};
+  for (const GuestMemory::Region& region : memory.regions()) platform.ram.push_back(region.range);
+  // KVM gives each vCPU its index as APIC id.
+  for (uint32_t id = 0; id < vcpu_count; ++id) platform.apic_ids.push_back(id);
+  return platform;
+}
+
+Status Board::SendCtrlAltDel() { return impl_->i8042->SendCtrlAltDel(); }
+void Board::PressPowerButton() { impl_->event_register->PressPowerButton(); }
+void Board::DrainConsole() { impl_->serial_output->Drain(kDrainTime); }
+
+}  // namespace ember::vmm
