@@ -1,6 +1,7 @@
 #ifndef EMBER_KVM_ARCH_H_
 #define EMBER_KVM_ARCH_H_
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -18,6 +19,8 @@ bool CpuHasVirtualization();
 // Creates the machine's interrupt controllers and timer in the kernel. Once a VM, after its memory
 // is registered and before its first vCPU.
 Status CreateInterruptControllers(const Fd& vm_fd);
+// How many interrupt lines those controllers have.
+uint32_t InterruptLineCount();
 // Where the vCPU's instruction pointer stands, for a report: "rip 0x1000"; empty if unknown.
 std::string DescribePosition(const Fd& vcpu_fd);
 

@@ -6,12 +6,18 @@
 #include <cstdint>
 
 #include "base/concat.h"
+#include "kvm/arch.h"
 #include "kvm/ioctl.h"
 
 namespace ember::kvm {
 
 Result<std::unique_ptr<InterruptLine>> IrqfdLine::Create(const Fd& vm_fd, Gsi gsi) {
   const auto number = static_cast<uint32_t>(gsi);
+  // KVM takes any number, and signals of one that no controller has go nowhere.
+  if (number >= arch::InterruptLineCount()) {
+    return Error(Concat("interrupt line ", number, " is not one of the machine's ",
+                        arch::InterruptLineCount()));
+  }
   Fd event_fd = TRY(CreateEventFd());
   kvm_irqfd request{};
   request.fd = static_cast<uint32_t>(event_fd.get());

@@ -82,11 +82,11 @@ Result<System> System::Open(const std::string& path) {
     return Error(Concat(path, " shares ", system.run_area_bytes_, " bytes with a vCPU, less than ",
                         sizeof(kvm_run)));
   }
-  // KVM documents 4 for a kernel that does not say (api.rst, 4.7).
-  const int recommended = std::max(system.QueryCapability(KVM_CAP_NR_VCPUS), 4);
-  system.recommended_vcpus_ = static_cast<uint32_t>(recommended);
-  system.max_vcpus_ =
-      static_cast<uint32_t>(std::max(system.QueryCapability(KVM_CAP_MAX_VCPUS), recommended));
+  // What a kernel that does not say means by it (Linux, Documentation/virt/kvm/api.rst, 4.7).
+  const int recommended = system.QueryCapability(KVM_CAP_NR_VCPUS);
+  system.recommended_vcpus_ = recommended > 0 ? static_cast<uint32_t>(recommended) : 4;
+  const int most = system.QueryCapability(KVM_CAP_MAX_VCPUS);
+  system.max_vcpus_ = most > 0 ? static_cast<uint32_t>(most) : system.recommended_vcpus_;
   return system;
 }
 

@@ -57,6 +57,8 @@ Status CreateInterruptControllers(const Fd& vm_fd) {
   return {};
 }
 
+uint32_t InterruptLineCount() { return KVM_IOAPIC_NUM_PINS; }
+
 std::string DescribePosition(const Fd& vcpu_fd) {
   kvm_regs registers{};
   if (!Ioctl(vcpu_fd, KVM_GET_REGS, "KVM_GET_REGS", &registers)) return {};
