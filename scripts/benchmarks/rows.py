@@ -1,0 +1,228 @@
+"""The rows of scripts/bench: each measures one figure and its peer or floor in turns."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import payload
+
+ROOT = Path(__file__).resolve().parents[2]
+QEMU = "qemu-system-x86_64"
+MIB = 1024 * 1024
+
+
+def row(name, unit, samples, peer=None, floor=None, value=None, ratio=None):
+    """`samples` maps each side ("ember", the peer's and the floor's name) to its raw samples."""
+    def median(side):
+        return statistics.median(samples[side]) if side else None
+    value = median("ember") if value is None else value
+    against = median(floor) if floor else median(peer)
+    if ratio is None and against:
+        ratio = median("ember") / against
+    return {"name": name, "value": value, "unit": unit, "peer": peer, "peer_value": median(peer),
+            "floor": floor, "floor_value": median(floor), "ratio": ratio, "samples": samples}
+
+
+def connect(path):
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(path)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def until_accepting(words, path):
+    """Starts a program; returns it and the milliseconds from exec until `path` accepts."""
+    began = time.perf_counter()
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    while (connection := connect(path)) is None:
+        if process.poll() is not None:
+            raise RuntimeError(f"{words[0]} ended with {process.returncode}")
+    elapsed = (time.perf_counter() - began) * 1000
+    connection.close()
+    return process, elapsed
+
+
+class Bench:
+    """Where the programs are, and how many samples to take."""
+
+    def __init__(self, build_dir, quick):
+        self.vmm = build_dir / "cmd" / "ember-vmm" / "ember-vmm"
+        self.api_probe = build_dir / "tests" / "bench" / "api_probe"
+        self.exit_probe = build_dir / "tests" / "bench" / "exit_probe"
+        self.quick = quick
+
+    def count(self, full):
+        return max(3, full // 5) if self.quick else full
+
+    def start_vmm(self, directory, *arguments):
+        path = str(Path(directory) / "api.sock")
+        words = [str(self.vmm), "--api-sock", path, "--log-path",
+                 str(Path(directory) / "log"), *arguments]
+        return *until_accepting(words, path), path
+
+
+def api_call(path, method, target, body):
+    """One request over a connection of its own; raises unless it succeeds."""
+    text = json.dumps(body)
+    connection = connect(path)
+    connection.sendall((f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n"
+                        f"Content-Length: {len(text)}\r\n\r\n{text}").encode())
+    answer = connection.recv(65536)
+    connection.close()
+    if b" 204 " not in answer:
+        raise RuntimeError(f"{method} {target}: {answer.decode()}")
+
+
+def configure_payload(path, directory, memory_mib=128):
+    kernel = Path(directory) / "payload"
+    kernel.write_bytes(payload.image())
+    api_call(path, "PUT", "/machine-config", {"vcpu_count": 1, "mem_size_mib": memory_mib})
+    api_call(path, "PUT", "/boot-source", {"kernel_image_path": str(kernel)})
+
+
+def end(process):
+    process.terminate()
+    process.wait()
+
+
+def api_ready(bench):
+    """exec of the VMM until its API socket accepts; QEMU microvm until its monitor does."""
+    samples = {"ember": [], "qemu": []}
+    for _ in range(bench.count(40)):
+        with tempfile.TemporaryDirectory() as directory:
+            process, elapsed, _ = bench.start_vmm(directory)
+            end(process)
+            samples["ember"].append(elapsed)
+            monitor = f"{directory}/qmp.sock"
+            process, elapsed = until_accepting(
+                [QEMU, "-M", "microvm", "-accel", "kvm", "-nodefaults", "-no-user-config",
+                 "-display", "none", "-S", "-qmp", f"unix:{monitor},server=on,wait=off"], monitor)
+            end(process)
+            samples["qemu"].append(elapsed)
+    return row("api_ready_ms", "ms", samples, peer="qemu")
+
+
+def api_request(bench):
+    """GET / over a bare echo of as many bytes, each p50 of a round."""
+    with tempfile.TemporaryDirectory() as directory:
+        process, _, path = bench.start_vmm(directory)
+        try:
+            out = subprocess.run([bench.api_probe, path, str(bench.count(40))], check=True,
+                                 capture_output=True, text=True).stdout
+        finally:
+            end(process)
+    measured = json.loads(out)
+    samples = {"ember": measured["api_us"], "echo": measured["echo_us"]}
+    ratios = [api / echo for api, echo in zip(samples["ember"], samples["echo"])]
+    return row("api_request_ratio", "ratio", samples, floor="echo",
+               value=statistics.median(ratios), ratio=statistics.median(ratios))
+
+
+def start_to_first_exit(bench):
+    """InstanceStart sent until the guest's first exit, which writes the boot timer, is logged."""
+    samples = {"ember": []}
+    for _ in range(bench.count(40)):
+        with tempfile.TemporaryDirectory() as directory:
+            os.mkfifo(f"{directory}/log")
+            log = os.open(f"{directory}/log", os.O_RDONLY | os.O_NONBLOCK)
+            process, _, path = bench.start_vmm(directory, "--boot-timer")
+            configure_payload(path, directory)
+            connection = connect(path)
+            os.set_blocking(log, True)
+            text = b'{"action_type":"InstanceStart"}'
+            began = time.perf_counter()
+            connection.sendall(b"PUT /actions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
+                               str(len(text)).encode() + b"\r\n\r\n" + text)
+            seen = b""
+            while b"Guest-boot-time" not in seen:
+                seen += os.read(log, 65536)
+            samples["ember"].append((time.perf_counter() - began) * 1000)
+            end(process)
+            connection.close()
+            os.close(log)
+    return row("start_to_first_exit_ms", "ms", samples)
+
+
+def exit_dispatch(bench):
+    """Answering one exit, without KVM; the floor is a bare KVM_RUN loop of the same exits."""
+    out = subprocess.run([bench.exit_probe, str(bench.count(25))], check=True, capture_output=True,
+                         text=True).stdout
+    measured = json.loads(out)
+    samples = {"ember": measured["dispatch_alone_ns"], "kvm_run": measured["bare_ns"],
+               "kvm_run_and_dispatch": measured["dispatched_ns"]}
+    return row("exit_dispatch_ns", "ns", samples, floor="kvm_run")
+
+
+def pss_without_guest(pid, guest_bytes):
+    """PSS in MiB of all mappings but the guest's RAM, the only ones as large."""
+    total, size = 0, 0
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if re.match(r"^[0-9a-f]+-[0-9a-f]+ ", line):
+            start, end_address = (int(part, 16) for part in line.split()[0].split("-"))
+            size = end_address - start
+        elif line.startswith("Pss:") and size < guest_bytes // 2:
+            total += int(line.split()[1])
+    return total / 1024
+
+
+def pss(bench):
+    samples = {"ember": []}
+    for _ in range(bench.count(10)):
+        with tempfile.TemporaryDirectory() as directory:
+            process, _, path = bench.start_vmm(directory, "--boot-timer")
+            configure_payload(path, directory)
+            api_call(path, "PUT", "/actions", {"action_type": "InstanceStart"})
+            while b"Guest-boot-time" not in Path(f"{directory}/log").read_bytes():
+                time.sleep(0.001)
+            samples["ember"].append(pss_without_guest(process.pid, 128 * MIB))
+            end(process)
+    return row("pss_without_guest_mib", "MiB", samples)
+
+
+def binary(bench):
+    with tempfile.TemporaryDirectory() as directory:
+        stripped = Path(directory) / "ember-vmm"
+        shutil.copyfile(bench.vmm, stripped)
+        subprocess.run(["strip", stripped], check=True)
+        samples = {"ember": [stripped.stat().st_size / MIB],
+                   "qemu": [Path(shutil.which(QEMU)).stat().st_size / MIB]}
+    return row("binary_mib", "MiB", samples, peer="qemu")
+
+
+def boot_vs_qemu(bench):
+    """exec of the VMM to the microVM kernel's init and out again, in counted time."""
+    kernel = subprocess.run([ROOT / "scripts/guest-kernel", "--print-dir", "microvm"], check=True,
+                            capture_output=True, text=True).stdout.strip()
+    with tempfile.TemporaryDirectory(dir=bench.vmm.parent) as directory:
+        initrd = f"{directory}/initrd.cpio"
+        subprocess.run([ROOT / "scripts/guest-rootfs", "--kind", "busybox", "--format", "cpio",
+                        "--out", initrd], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([ROOT / "scripts/testbed", "--counted", "--timeout", "1500", "--results",
+                        directory, "--", "python3", ROOT / "scripts/benchmarks/boot.py", bench.vmm,
+                        f"{kernel}/vmlinux", initrd, str(bench.count(10))], check=True,
+                       stdout=subprocess.DEVNULL)
+        samples = json.loads(Path(f"{directory}/boot.json").read_text())
+    return row("boot_vs_qemu_ratio", "ratio", samples, peer="qemu",
+               value=statistics.median(samples["ember"]) / statistics.median(samples["qemu"]))
+
+
+ROWS = {
+    "api_ready_ms": api_ready,
+    "api_request_ratio": api_request,
+    "start_to_first_exit_ms": start_to_first_exit,
+    "exit_dispatch_ns": exit_dispatch,
+    "pss_without_guest_mib": pss,
+    "binary_mib": binary,
+    "boot_vs_qemu_ratio": boot_vs_qemu,
+}

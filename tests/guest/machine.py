@@ -1,0 +1,167 @@
+"""A machine under test: starts ember-vmm, drives it over its API socket, and watches its console.
+
+    with Machine(kernel=images.kernel("microvm", "vmlinux"), initrd=images.initrd("microvm")) as vm:
+        vm.start(words="poweroff")
+        ready = vm.expect(r"EMBER-INIT-READY cpus=(\\d+)")
+        vm.wait(code=0)
+"""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+VMM = os.environ.get("EMBER_VMM", "ember-vmm")
+
+# A guest of the test bed runs on an emulated processor: what takes a second on hardware may take a
+# minute there. Nothing waits this long unless it is broken.
+BOOT_TIMEOUT = 240
+STOP_TIMEOUT = 60
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over the API's Unix socket."""
+
+    def __init__(self, path, timeout=30):
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+class Machine:
+    """One ember-vmm process and its guest. Leaves no process and no file behind."""
+
+    def __init__(self, kernel, initrd=None, vcpus=1, memory_mib=256, boot_args="", drives=(),
+                 vmm_args=(), **boot_source):
+        self.directory = Path(tempfile.mkdtemp(prefix="ember-guest."))
+        self.socket_path = str(self.directory / "api.sock")
+        self.log_path = self.directory / "log"
+        self.console_path = self.directory / "console"
+        self.machine = {"vcpu_count": vcpus, "mem_size_mib": memory_mib}
+        self.boot_source = {"kernel_image_path": str(kernel), **boot_source}
+        if initrd:
+            self.boot_source["initrd_path"] = str(initrd)
+        self.boot_args = boot_args
+        self.drives = list(drives)
+        self.vmm_args = list(vmm_args)
+        self.process = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.directory)
+
+    def launch(self):
+        """Starts the process and waits until its socket takes connections."""
+        with open(self.console_path, "wb") as console:
+            self.process = subprocess.Popen(
+                [VMM, "--api-sock", self.socket_path, "--log-path", str(self.log_path),
+                 *self.vmm_args], stdin=subprocess.PIPE, stdout=console)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while not os.path.exists(self.socket_path):
+            assert self.process.poll() is None, f"ember-vmm ended early\n{self.log()}"
+            assert time.monotonic() < deadline, "no API socket"
+            time.sleep(0.005)
+        return self
+
+    def request(self, method, path, body=None):
+        """One API call; returns the status and the decoded answer."""
+        connection = UnixConnection(self.socket_path)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            response = connection.getresponse()
+            text = response.read()
+            return response.status, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def call(self, method, path, body):
+        """An API call that must succeed."""
+        status, answer = self.request(method, path, body)
+        assert status == 204, f"{method} {path}: {status} {answer}\n{self.log()}"
+
+    def configure(self, words="poweroff"):
+        """Describes the machine; `words` is what the guest's init is to do."""
+        self.call("PUT", "/machine-config", self.machine)
+        boot_args = f"console=ttyS0 reboot=k panic=-1 quiet {self.boot_args} ember.do={words}"
+        self.call("PUT", "/boot-source", {**self.boot_source, "boot_args": boot_args})
+        for drive in self.drives:
+            self.call("PUT", f"/drives/{drive['drive_id']}", drive)
+
+    def start(self, words="poweroff"):
+        """Launches, describes and starts the machine."""
+        self.launch()
+        self.configure(words)
+        self.call("PUT", "/actions", {"action_type": "InstanceStart"})
+        return self
+
+    def console(self):
+        return self.console_path.read_text(errors="replace") if self.console_path.exists() else ""
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def expect(self, pattern, timeout=BOOT_TIMEOUT):
+        """Waits until the console matches `pattern`; returns the match."""
+        deadline = time.monotonic() + timeout
+        while True:
+            ended = self.process.poll() is not None
+            match = re.search(pattern, self.console())
+            if match:
+                return match
+            told = f"\n--- console\n{self.console()[-4000:]}\n--- log\n{self.log()[-2000:]}"
+            assert not ended, f"ended before the console matched {pattern!r}{told}"
+            assert time.monotonic() < deadline, f"no {pattern!r} in {timeout} s{told}"
+            time.sleep(0.02)
+
+    def settled_console(self, quiet=1.0):
+        """The console once nothing was added to it for `quiet` seconds."""
+        before = None
+        while before != (now := self.console()):
+            before = now
+            time.sleep(quiet)
+        return before
+
+    def expect_more(self, before, text, timeout=BOOT_TIMEOUT):
+        """Waits until `text` follows what the console held before."""
+        deadline = time.monotonic() + timeout
+        while text not in self.console()[len(before):]:
+            assert time.monotonic() < deadline, f"no more {text!r} in {timeout} s"
+            time.sleep(0.02)
+
+    def wait(self, code, timeout=BOOT_TIMEOUT):
+        """Waits for the end and checks the exit code, the last line of the log and the residue."""
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still runs after {timeout} s\n{self.console()[-4000:]}") from None
+        assert status == code, (f"exit code {status}, not {code}\n--- console\n"
+                                f"{self.console()[-4000:]}\n--- log\n{self.log()}")
+        assert not os.path.exists(self.socket_path), "the socket is still there"
+        last = self.log().splitlines()[-1]
+        assert f"exit code {code}" in last, f"last line of the log: {last}"
+        return last
+
+    def signal(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+
+def drive(path, drive_id="rootfs", root=True, read_only=False, **more):
+    """A drive's configuration."""
+    return {"drive_id": drive_id, "path_on_host": str(path), "is_root_device": root,
+            "is_read_only": read_only, **more}
