@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/thread_annotations.h"
+#include "devices/bus_device.h"
 #include "tests/payload/payload_code.h"
 #include "tests/payload/payload_guest.h"
 
@@ -68,6 +69,27 @@ class ExitSink {
   Mutex mutex_;
   CondVar changed_;
   std::vector<kvm::ExitReport> reports_ GUARDED_BY(mutex_);
+};
+
+// Takes its time over a write, so that a command given meanwhile must wait for it.
+class SlowDevice final : public BusDevice {
+ public:
+  std::string_view name() const override { return "slow"; }
+  void Read(uint64_t, std::span<std::byte>) override {}
+  void Write(uint64_t, std::span<const std::byte>) override {
+    entered_.store(true, std::memory_order_release);
+    while (!hurry_.load(std::memory_order_acquire)) ::sched_yield();
+    for (int turn = 0; turn < 1000; ++turn) ::sched_yield();
+    finished_.store(true, std::memory_order_release);
+  }
+  bool entered() const { return entered_.load(std::memory_order_acquire); }
+  bool finished() const { return finished_.load(std::memory_order_acquire); }
+  void Hurry() { hurry_.store(true, std::memory_order_release); }
+
+ private:
+  std::atomic<bool> entered_{false};
+  std::atomic<bool> hurry_{false};
+  std::atomic<bool> finished_{false};
 };
 
 class VcpuThreadTest : public ::testing::Test {
@@ -129,6 +151,25 @@ TEST_F(VcpuThreadTest, AnExitingGuestStandsStillInEachOf1000Pauses) {
     ASSERT_LE(in_flight, 1U) << round;
   }
   EXPECT_EQ(vcpu->metrics().exit_io_out.value(), guest_.done().count());
+}
+
+TEST_F(VcpuThreadTest, PauseWaitsForTheAccessUnderWay) {
+  constexpr uint16_t kSlowPort = 0x600;
+  const auto device = std::make_shared<SlowDevice>();
+  Must(guest_.pio().Insert({.base = kSlowPort, .size_bytes = 1}, device));
+  PayloadCode code;
+  code.MovRdx(kSlowPort).Out(Width::k8);
+  code.MovRbx(ToInteger(PayloadGuest::kData)).IncrementAtRbx().Finish();
+  const std::unique_ptr<VcpuThread> vcpu = Start(code);
+  vcpu->Resume();
+  ASSERT_TRUE(Eventually([&] { return device->entered(); }));
+  vcpu->RequestPause();
+  device->Hurry();
+  vcpu->WaitUntilPaused();
+  EXPECT_TRUE(device->finished());
+  EXPECT_EQ(counter(), 0U);
+  vcpu->Resume();
+  EXPECT_TRUE(Eventually([&] { return counter() == 1; }));
 }
 
 TEST_F(VcpuThreadTest, CommandsInQuickSuccessionLeaveItInTheLastOnesState) {
