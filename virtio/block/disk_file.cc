@@ -39,7 +39,8 @@ ssize_t RetryInterrupted(Call call) {
 }  // namespace
 
 Result<std::unique_ptr<DiskFile>> DiskFile::Open(const std::string& path, Access access) {
-  std::unique_ptr<DiskFile> disk(new DiskFile(path, TRY(OpenFile(path, access)), access));
+  Fd fd = TRY(OpenFile(path, access));
+  std::unique_ptr<DiskFile> disk(new DiskFile(path, std::move(fd), access));
   struct stat file {};
   if (::fstat(disk->fd_.get(), &file) < 0) return Error::FromErrno("fstat", path);
   if (!S_ISREG(file.st_mode) && !S_ISBLK(file.st_mode)) {

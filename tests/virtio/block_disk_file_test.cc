@@ -1,0 +1,147 @@
+#include "virtio/block/disk_file.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/concat.h"
+#include "tests/virtio/driver/block_driver.h"
+#include "virtio/block/block_device.h"
+
+namespace ember::virtio::testing {
+namespace {
+
+// A file that goes with the test.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(uint64_t size_bytes) {
+    path_ = ::testing::TempDir() + "/ember-disk-XXXXXX";
+    fd_ = Fd(::mkstemp(path_.data()));
+    EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)), 0);
+  }
+  ~TemporaryFile() { ::unlink(path_.c_str()); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  int fd() const { return fd_.get(); }
+  std::string Content() const {
+    struct stat file {};
+    ::fstat(fd_.get(), &file);
+    std::string content(static_cast<size_t>(file.st_size), '\0');
+    EXPECT_EQ(::pread(fd_.get(), content.data(), content.size(), 0), file.st_size);
+    return content;
+  }
+
+ private:
+  std::string path_;
+  Fd fd_;
+};
+
+TEST(DiskFileTest, NamesAPathThatIsNotThere) {
+  const auto disk = DiskFile::Open("/nonexistent/disk.img", Access::kReadOnly);
+  ASSERT_FALSE(disk.has_value());
+  EXPECT_NE(disk.error().message().find("/nonexistent/disk.img"), std::string::npos);
+  EXPECT_EQ(disk.error().error_number(), ENOENT);
+}
+
+TEST(DiskFileTest, RefusesWhatIsNeitherFileNorBlockDevice) {
+  for (const std::string path : {"/dev/null", "/"}) {
+    const auto disk = DiskFile::Open(path, Access::kReadOnly);
+    ASSERT_FALSE(disk.has_value()) << path;
+    EXPECT_NE(disk.error().message().find(path), std::string::npos);
+  }
+}
+
+TEST(DiskFileTest, HasTheSizeOfItsFile) {
+  const TemporaryFile file(12345);
+  const auto disk = *DiskFile::Open(file.path(), Access::kReadOnly);
+  EXPECT_EQ(disk->size_bytes(), 12345U);
+  EXPECT_EQ(disk->access(), Access::kReadOnly);
+}
+
+TEST(DiskFileTest, MakesItsSerialOfDeviceAndInode) {
+  const TemporaryFile file(512);
+  struct stat status {};
+  ASSERT_EQ(::stat(file.path().c_str(), &status), 0);
+  std::string expected = Concat(status.st_dev, status.st_rdev, status.st_ino);
+  expected.resize(20, '\0');
+  const auto disk = *DiskFile::Open(file.path(), Access::kReadOnly);
+  EXPECT_EQ(std::memcmp(disk->serial().data(), expected.data(), 20), 0);
+}
+
+TEST(DiskFileTest, MovesBytesOverSeveralPieces) {
+  const TemporaryFile file(4096);
+  const auto disk = *DiskFile::Open(file.path(), Access::kReadWrite);
+  std::string first = "hello", second = "world";
+  const std::vector<iovec> pieces{{first.data(), 5}, {second.data(), 5}};
+  EXPECT_EQ(*disk->WriteSome(100, pieces), 10U);
+  EXPECT_EQ(file.Content().substr(100, 10), "helloworld");
+  first = second = ".....";
+  EXPECT_EQ(*disk->ReadSome(101, pieces), 10U);
+  EXPECT_EQ(first + second, std::string("elloworld\0", 10));
+}
+
+TEST(DiskFileTest, TakesMorePiecesThanTheHostDoesAtOnce) {
+  const TemporaryFile file(4096);
+  const auto disk = *DiskFile::Open(file.path(), Access::kReadWrite);
+  std::string byte = "x";
+  const std::vector<iovec> pieces(3000, {byte.data(), 1});
+  EXPECT_EQ(*disk->WriteSome(0, pieces), 1024U);
+}
+
+TEST(DiskFileTest, FailsToWriteWhenReadOnly) {
+  const TemporaryFile file(4096);
+  const auto disk = *DiskFile::Open(file.path(), Access::kReadOnly);
+  std::string byte = "x";
+  const iovec piece{byte.data(), 1};
+  const auto moved = disk->WriteSome(0, {&piece, 1});
+  ASSERT_FALSE(moved.has_value());
+  EXPECT_NE(moved.error().message().find(file.path()), std::string::npos);
+}
+
+TEST(DiskFileTest, IsNotInheritedByOtherPrograms) {
+  const TemporaryFile file(512);
+  // A new descriptor is the lowest that is free.
+  Fd probe(::dup(file.fd()));
+  const int next = probe.get();
+  probe.Reset();
+  const auto disk = *DiskFile::Open(file.path(), Access::kReadOnly);
+  EXPECT_EQ(::fcntl(next, F_GETFD), FD_CLOEXEC);
+}
+
+TEST(DiskFileTest, ServesADriverEndToEnd) {
+  const TemporaryFile file(uint64_t{1} << 20);
+  BlockDevice device(*DiskFile::Open(file.path(), Access::kReadWrite),
+                     {.drive_id = "data", .cache_type = CacheType::kWriteback});
+  Rig rig(device);
+  BlockDriver driver(rig, kBlockFlushFeature);
+  std::vector<std::byte> data(8192, std::byte{'A'});
+  EXPECT_EQ(driver.Write(16, data).status, kBlockOk);
+  EXPECT_EQ(driver.Do(kBlockFlush, 0, {}, 0).status, kBlockOk);
+  EXPECT_EQ(file.Content().substr(16 * 512, 8192), std::string(8192, 'A'));
+  EXPECT_EQ(driver.Read(16, 8192), data);
+}
+
+TEST(DiskFileTest, FailsRequestsOfAFileThatBecameShorter) {
+  const TemporaryFile file(uint64_t{1} << 20);
+  BlockDevice device(*DiskFile::Open(file.path(), Access::kReadWrite), {.drive_id = "data"});
+  Rig rig(device);
+  BlockDriver driver(rig);
+  ASSERT_EQ(::ftruncate(file.fd(), 4096), 0);
+  BlockDriver::Answer answer;
+  driver.Read(1000, 512, &answer);
+  EXPECT_EQ(answer.status, kBlockIoError);
+  driver.Read(7, 512, &answer);
+  EXPECT_EQ(answer.status, kBlockOk);
+}
+
+}  // namespace
+}  // namespace ember::virtio::testing
