@@ -161,8 +161,8 @@ void SerialOutput::DropAll() {
 void SerialOutput::ReportDrops() {
   const uint64_t drops = metrics_.dropped_bytes.value() + metrics_.rate_limited_bytes.value();
   if (drops == reported_drops_) return;
-  EMBER_LOG_LIMITED(kWarning, "serial output: ", drops - reported_drops_,
-                    " bytes dropped; the reader is slow or the rate limit reached");
+  EMBER_LOG_LIMITED(kWarning, "serial output: ", drops,
+                    " bytes dropped so far; the reader is slow or the rate limit reached");
   reported_drops_ = drops;
 }
 

@@ -28,7 +28,7 @@ namespace ember {
 // ignores SIGPIPE.
 class SerialOutput final : public SerialSink {
  public:
-  static constexpr size_t kBufferBytes = 64 * 1024;
+  static constexpr size_t kBufferBytes = size_t{64} * 1024;
   // Short to a person at the console, long enough for hundreds of bytes to share a write.
   static constexpr std::chrono::milliseconds kGatherTime{2};
 
