@@ -36,6 +36,7 @@ struct PvhEntry {
   GuestAddress start_info{};
 };
 
+// After SetUpVcpu(): KVM refuses modes that the vCPU's CPUID does not offer.
 Status SetEntryState(const Vcpu& vcpu, const LinuxEntry& entry);
 Status SetEntryState(const Vcpu& vcpu, const PvhEntry& entry);
 

@@ -27,6 +27,13 @@ class MachineTest : public ::testing::Test {
   kvm::System system_ = Must(kvm::System::Open());
   std::unique_ptr<GuestMemory> memory_ = Must(GuestMemory::Create(RamRanges(16 * kMib), {}));
   std::unique_ptr<kvm::Vm> vm_ = Must(kvm::Vm::Create(system_, *memory_));
+  const std::vector<x86_64::CpuidEntry> supported_ = Must(x86_64::ReadSupportedCpuid(system_));
+
+  std::unique_ptr<kvm::Vcpu> CreateBootVcpu() {
+    std::unique_ptr<kvm::Vcpu> vcpu = Must(vm_->CreateVcpu(kvm::VcpuIndex{0}));
+    Must(x86_64::SetUpVcpu(*vcpu, supported_, {}));
+    return vcpu;
+  }
 };
 
 TEST_F(MachineTest, TheHostSaysHowManyVcpusItCanRun) {
@@ -35,12 +42,11 @@ TEST_F(MachineTest, TheHostSaysHowManyVcpusItCanRun) {
 }
 
 TEST_F(MachineTest, EachOf32VcpusCanBeSetUp) {
-  const std::vector<x86_64::CpuidEntry> supported = Must(x86_64::ReadSupportedCpuid(system_));
   std::vector<std::unique_ptr<kvm::Vcpu>> vcpus;
   for (uint32_t index = 0; index < 32; ++index) {
     vcpus.push_back(Must(vm_->CreateVcpu(kvm::VcpuIndex{index})));
     const Status status =
-        x86_64::SetUpVcpu(*vcpus.back(), supported, {.vcpu_count = 32, .threads_per_core = 2});
+        x86_64::SetUpVcpu(*vcpus.back(), supported_, {.vcpu_count = 32, .threads_per_core = 2});
     EXPECT_TRUE(status) << status.error().message();
   }
 }
@@ -53,17 +59,15 @@ TEST_F(MachineTest, AVcpuOfTheSameIndexIsAnErrorThatNamesIt) {
 }
 
 TEST_F(MachineTest, TheHostsCpuidAndMsrListsAreWhole) {
-  const std::vector<x86_64::CpuidEntry> supported = Must(x86_64::ReadSupportedCpuid(system_));
-  EXPECT_EQ(std::ranges::count(supported, 0U, &x86_64::CpuidEntry::leaf), 1);
-  EXPECT_EQ(std::ranges::count(supported, 0x8000'0001U, &x86_64::CpuidEntry::leaf), 1);
+  EXPECT_EQ(std::ranges::count(supported_, 0U, &x86_64::CpuidEntry::leaf), 1);
+  EXPECT_EQ(std::ranges::count(supported_, 0x8000'0001U, &x86_64::CpuidEntry::leaf), 1);
   const std::vector<uint32_t> msrs = Must(x86_64::ReadMsrIndices(system_));
   constexpr uint32_t kTsc = 0x10;
   EXPECT_NE(std::ranges::find(msrs, kTsc), msrs.end());
 }
 
 TEST_F(MachineTest, TheBootVcpusPinsAreWiredAsFirmwareDoes) {
-  const std::unique_ptr<kvm::Vcpu> vcpu = Must(vm_->CreateVcpu(kvm::VcpuIndex{0}));
-  Must(x86_64::SetUpVcpu(*vcpu, Must(x86_64::ReadSupportedCpuid(system_)), {}));
+  const std::unique_ptr<kvm::Vcpu> vcpu = CreateBootVcpu();
   kvm_lapic_state state{};
   Must(kvm::Ioctl(vcpu->fd(), KVM_GET_LAPIC, "KVM_GET_LAPIC", &state));
   uint32_t lint0 = 0;
@@ -75,7 +79,7 @@ TEST_F(MachineTest, TheBootVcpusPinsAreWiredAsFirmwareDoes) {
 }
 
 TEST_F(MachineTest, LinuxIsEnteredInLongModeWithItsParameters) {
-  const std::unique_ptr<kvm::Vcpu> vcpu = Must(vm_->CreateVcpu(kvm::VcpuIndex{0}));
+  const std::unique_ptr<kvm::Vcpu> vcpu = CreateBootVcpu();
   Must(x86_64::SetEntryState(
       *vcpu, x86_64::LinuxEntry{.rip = GuestAddress{0x10'0200},
                                 .boot_params = GuestAddress{0x7000},
@@ -97,7 +101,7 @@ TEST_F(MachineTest, LinuxIsEnteredInLongModeWithItsParameters) {
 }
 
 TEST_F(MachineTest, PvhIsEnteredIn32BitModeWithoutPaging) {
-  const std::unique_ptr<kvm::Vcpu> vcpu = Must(vm_->CreateVcpu(kvm::VcpuIndex{0}));
+  const std::unique_ptr<kvm::Vcpu> vcpu = CreateBootVcpu();
   Must(x86_64::SetEntryState(*vcpu, x86_64::PvhEntry{.rip = GuestAddress{0x100'0000},
                                                      .start_info = GuestAddress{0x6000}}));
   const kvm_regs registers = Must(x86_64::ReadRegisters(*vcpu));

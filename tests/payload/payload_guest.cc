@@ -9,6 +9,7 @@
 #include "base/concat.h"
 #include "kvm/ioctl.h"
 #include "kvm/x86_64/registers.h"
+#include "kvm/x86_64/vcpu_setup.h"
 #include "memory/layout.h"
 
 namespace ember {
@@ -21,6 +22,7 @@ constexpr GuestAddress kPml4{0x2000};
 constexpr GuestAddress kPdpt{0x3000};
 constexpr GuestAddress kPageDirectories{0x4000};
 constexpr uint64_t kMappedGib = 8;
+constexpr uint32_t kMostVcpus = 32;
 
 // Present, writable, for user mode; in a page directory also: of 2 MiB.
 constexpr uint64_t kTableEntry = 0x7;
@@ -43,10 +45,12 @@ constexpr std::array<uint64_t, 8> kDescriptors = {0,
                                                   0x0000'8b00'1100'0067,
                                                   0};
 
-constexpr uint64_t kRflags = 0x2;
+constexpr uint64_t kRflagsUser = 0x3002;  // I/O privilege level 3: ports are for all
+constexpr uint64_t kRflagsKernel = 0x2;
 
 // The task state segment: 0x68 bytes, a bit for each port that user mode may not access, and an end
-// marker. Not by I/O privilege level 3, which the software back end forgets.
+// marker. Beside I/O privilege level 3, which the software back end forgets; by itself it is not
+// enough for QEMU's emulated processor, which knows no loaded task state segment but its own.
 constexpr uint16_t kPortBitmapOffset = 0x68;
 constexpr uint16_t kPortBitmapBytes = 0x2000;
 constexpr uint16_t kTssLimit = kPortBitmapOffset + kPortBitmapBytes;
@@ -67,6 +71,7 @@ kvm_segment Segment(uint16_t selector, uint8_t type, uint8_t privilege) {
 
 PayloadGuest::PayloadGuest(uint64_t memory_bytes)
     : system_(Must(kvm::System::Open())),
+      cpuid_(Must(kvm::x86_64::ReadSupportedCpuid(system_))),
       memory_(Must(GuestMemory::Create(RamRanges(memory_bytes), {}))),
       vm_(Must(kvm::Vm::Create(system_, *memory_))) {
   Must(pio_.Insert({.base = kDonePort, .size_bytes = 1}, done_));
@@ -115,6 +120,7 @@ std::unique_ptr<kvm::Vcpu> PayloadGuest::CreateVcpu(uint32_t index, const Payloa
 std::unique_ptr<kvm::Vcpu> PayloadGuest::CreateVcpuAt(uint32_t index, GuestAddress code,
                                                       Mode mode) {
   std::unique_ptr<kvm::Vcpu> vcpu = Must(vm_->CreateVcpu(kvm::VcpuIndex{index}));
+  Must(kvm::x86_64::SetUpVcpu(*vcpu, cpuid_, {.vcpu_count = kMostVcpus}));
   SetRegisters(*vcpu, code, mode);
   kvm_mp_state runnable{.mp_state = KVM_MP_STATE_RUNNABLE};
   Must(kvm::Ioctl(vcpu->fd(), KVM_SET_MP_STATE, "KVM_SET_MP_STATE", &runnable));
@@ -146,7 +152,7 @@ void PayloadGuest::SetRegisters(const kvm::Vcpu& vcpu, GuestAddress code, Mode m
   kvm_regs registers{};
   registers.rip = ToInteger(code);
   registers.rsp = kStackTop;
-  registers.rflags = kRflags;
+  registers.rflags = user ? kRflagsUser : kRflagsKernel;
   Must(kvm::x86_64::WriteRegisters(vcpu, registers));
 }
 

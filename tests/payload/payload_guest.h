@@ -14,6 +14,7 @@
 #include "kvm/system.h"
 #include "kvm/vcpu.h"
 #include "kvm/vm.h"
+#include "kvm/x86_64/cpuid.h"
 #include "memory/guest_memory.h"
 #include "tests/payload/payload_code.h"
 
@@ -80,6 +81,7 @@ class PayloadGuest {
   void SetRegisters(const kvm::Vcpu& vcpu, GuestAddress code, Mode mode);
 
   kvm::System system_;
+  const std::vector<kvm::x86_64::CpuidEntry> cpuid_;
   std::unique_ptr<GuestMemory> memory_;
   std::unique_ptr<kvm::Vm> vm_;
   Bus mmio_;
