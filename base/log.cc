@@ -54,18 +54,21 @@ void AppendPadded(std::string& line, int64_t value, size_t width) {
   line += digits;
 }
 
-// 2026-11-21T05:46:01.123456789, UTC.
+// 2026-11-21T05:46:01.123456789, UTC. By <chrono>'s calendar, because gmtime_r() takes a lock and
+// reads the time zone's file at its first call.
 void AppendTimestamp(std::string& line) {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  std::tm date{};
-  ::gmtime_r(&now.tv_sec, &date);
-  AppendPadded(line, int64_t{date.tm_year} + 1900, 4);
-  AppendPadded(line += '-', int64_t{date.tm_mon} + 1, 2);
-  AppendPadded(line += '-', date.tm_mday, 2);
-  AppendPadded(line += 'T', date.tm_hour, 2);
-  AppendPadded(line += ':', date.tm_min, 2);
-  AppendPadded(line += ':', date.tm_sec, 2);
+  const std::chrono::sys_seconds moment{std::chrono::seconds(now.tv_sec)};
+  const auto day = std::chrono::floor<std::chrono::days>(moment);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss time(moment - day);
+  AppendPadded(line, int64_t{static_cast<int>(date.year())}, 4);
+  AppendPadded(line += '-', int64_t{static_cast<unsigned>(date.month())}, 2);
+  AppendPadded(line += '-', int64_t{static_cast<unsigned>(date.day())}, 2);
+  AppendPadded(line += 'T', time.hours().count(), 2);
+  AppendPadded(line += ':', time.minutes().count(), 2);
+  AppendPadded(line += ':', time.seconds().count(), 2);
   AppendPadded(line += '.', now.tv_nsec, 9);
 }
 
