@@ -2,65 +2,53 @@
 #define EMBER_API_CONNECTION_H_
 
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <chrono>
 #include <cstddef>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
+#include <span>
+#include <utility>
 
-#include "api/message.h"
+#include "api/session.h"
 
 namespace ember::api {
 
-// One client's connection: reads a request, has it answered, writes the answer, and so on, one at a
-// time and in order. Bounded: a header of at most kMaxHeaderBytes, a body as the server says, one
-// answer. Lives by the operation it has under way, and ends when the client goes, breaks the
-// protocol or is too slow. The API's thread.
-class Connection : public std::enable_shared_from_this<Connection> {
+// A client's socket and the session on it. Never waits: the server calls when the socket is ready.
+// A client that has broken the protocol is sent the reason and then only listened to, so that it
+// can read that before it finds the socket closed. The API's thread.
+class Connection {
  public:
   using Socket = boost::asio::local::stream_protocol::socket;
-  using Clock = std::chrono::steady_clock;
-  using Handler = std::function<Response(const Request&)>;
 
-  static constexpr size_t kMaxHeaderBytes = 8192;
+  // What a client may still send after the session has ended.
+  static constexpr size_t kMaxDiscardedBytes = size_t{1} << 20;
 
-  // `handler` must outlive the connection.
-  Connection(Socket socket, const Handler& handler, size_t max_body_bytes);
+  // The router must outlive the connection.
+  Connection(Socket socket, const Router& router, size_t max_body_bytes)
+      : socket_(std::move(socket)), session_(router, max_body_bytes) {}
 
-  void Start() { ReadHeader(); }
-  // Answers 503 and ends.
-  void Refuse();
-  // Ends it when nothing is left to write.
-  void Shutdown();
-  // Ends it if its client has been in the middle of a request or an answer since before `moment`.
-  void CloseIfStuckSince(Clock::time_point moment);
+  // Reads once, at most as much as `scratch` holds, and serves it.
+  void Receive(std::span<char> scratch);
+  // Sends what the socket takes of the answers.
+  void Flush();
+  // The outcome of the session's action.
+  void Complete(const Status& outcome) { session_.Complete(outcome); }
+
+  bool wants_input() const { return !input_ended_ && (session_.ended() || session_.wants_input()); }
+  bool wants_output() const { return !session_.output().empty(); }
+  // Nothing more can come of it: to be destroyed.
+  bool over() const { return broken_ || (input_ended_ && !wants_output() && !session_.waiting()); }
+
+  Socket& socket() { return socket_; }
+  Session& session() { return session_; }
+  const Session& session() const { return session_; }
 
  private:
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
-  using ErrorCode = boost::system::error_code;
-
-  void ReadHeader();
-  void OnHeader(ErrorCode error);
-  void ReadBody();
-  void OnRequest(ErrorCode error);
-  void OnReadError(ErrorCode error);
-  void Send(const Response& response, AfterResponse after);
-  void Write(AfterResponse after);
-  void Close();
+  void Discard(size_t size_bytes);
 
   Socket socket_;
-  const Handler& handler_;
-  const size_t max_body_bytes_;
-  boost::beast::flat_buffer buffer_;
-  std::optional<Parser> parser_;
-  std::string out_;
-  bool writing_ = false;
-  bool ending_ = false;
-  Clock::time_point last_progress_ = Clock::now();
+  Session session_;
+  size_t discarded_bytes_ = 0;
+  bool input_ended_ = false;  // the client sends no more; it may still read
+  bool output_ended_ = false;
+  bool broken_ = false;
 };
 
 }  // namespace ember::api

@@ -1,26 +1,50 @@
 #include "api/message.h"
 
 #include "base/concat.h"
-#include "vmm/config_json.h"
+#include "vmm/config_json_writer.h"
 
 namespace ember::api {
+namespace {
+
+void AppendHead(std::string& out, uint32_t status, AfterResponse after) {
+  out += "HTTP/1.1 ";
+  out += Concat(status);
+  out += " \r\nServer: Firecracker API\r\nConnection: ";
+  out += after == AfterResponse::kKeepAlive ? "keep-alive\r\n" : "close\r\n";
+}
+
+}  // namespace
 
 Response Fault(std::string_view message) {
-  return {HttpStatus::kBadRequest, Concat("{\"fault_message\":", vmm::JsonString(message), "}")};
+  Response response{.status = HttpStatus::kBadRequest, .body = "{\"fault_message\":"};
+  vmm::AppendJsonString(response.body, message);
+  response.body += '}';
+  return response;
 }
 
 Response TransportError(std::string_view message) {
-  return {HttpStatus::kBadRequest, Concat("{ \"error\": ", vmm::JsonString(message), " }")};
+  Response response{.status = HttpStatus::kBadRequest, .body = "{ \"error\": "};
+  vmm::AppendJsonString(response.body,
+                        Concat(message, ".\nAll previous unanswered requests will be dropped."));
+  response.body += " }";
+  return response;
 }
 
-std::string Serialize(const Response& response, AfterResponse after) {
-  std::string out = Concat("HTTP/1.1 ", static_cast<uint32_t>(response.status),
-                           " \r\nServer: Firecracker API\r\nConnection: ",
-                           after == AfterResponse::kKeepAlive ? "keep-alive" : "close", "\r\n");
-  if (response.status == HttpStatus::kNoContent) return out + "\r\n";
-  out += Concat("Content-Type: application/json\r\nContent-Length: ", response.body.size(),
-                "\r\n\r\n", response.body);
-  return out;
+void AppendResponse(std::string& out, const Response& response, AfterResponse after) {
+  AppendHead(out, static_cast<uint32_t>(response.status), after);
+  if (response.deprecated) out += "Deprecation: true\r\n";
+  if (response.status != HttpStatus::kNoContent) {
+    out += "Content-Type: application/json\r\nContent-Length: ";
+    out += Concat(response.body.size());
+    out += "\r\n";
+  }
+  out += "\r\n";
+  out += response.body;
+}
+
+void AppendContinue(std::string& out) {
+  AppendHead(out, 100, AfterResponse::kKeepAlive);
+  out += "\r\n";
 }
 
 }  // namespace ember::api

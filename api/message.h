@@ -9,11 +9,11 @@ namespace ember::api {
 
 enum class Method : uint8_t { kGet, kPut, kPatch, kDelete, kOther };
 
-// One request, as far as the API cares. Borrows from the connection's buffers.
+// One request, as far as the API cares. Borrows from the parser that read it.
 struct Request {
   Method method = Method::kOther;
   std::string_view method_name;  // as sent
-  std::string_view path;
+  std::string_view path;         // begins with '/'
   std::string_view body;
 };
 
@@ -28,18 +28,23 @@ enum class HttpStatus : uint16_t {
 struct Response {
   HttpStatus status = HttpStatus::kNoContent;
   std::string body;
+  bool deprecated = false;  // the request used what the contract wants no longer used
 };
 
 // 400 with {"fault_message": …}: the request was understood and refused.
 Response Fault(std::string_view message);
-// 400 with {"error": …}: it could not be read as a request of ours.
+// 400 with { "error": … }: it could not be read as a request. `message` is without a full stop at
+// its end.
 Response TransportError(std::string_view message);
 
 enum class AfterResponse : uint8_t { kKeepAlive, kClose };
 
-// The answer's bytes on the wire. The head is the contract's, byte for byte: no reason phrase, and
-// no headers but Server, Connection and, with a body, Content-Type and Content-Length.
-std::string Serialize(const Response& response, AfterResponse after);
+// Appends the answer's bytes on the wire. The head is the contract's, byte for byte: no reason
+// phrase, and no headers but Server, Connection, Deprecation where it applies and, with a body,
+// Content-Type and Content-Length.
+void AppendResponse(std::string& out, const Response& response, AfterResponse after);
+// Appends what tells a client that waits with its body to send it.
+void AppendContinue(std::string& out);
 
 }  // namespace ember::api
 

@@ -2,28 +2,27 @@
 #define EMBER_API_ROUTER_H_
 
 #include <string>
+#include <utility>
 
+#include "api/endpoints/endpoint.h"
 #include "api/message.h"
 #include "vmm/controller.h"
 
 namespace ember::api {
 
-// Turns requests into actions and their outcomes into answers, whatever carries them. The API's
-// thread.
+// Knows which endpoint a request is for (the table is in router.cc). The API's thread.
 class Router {
  public:
-  // The controller must outlive the router. `id` is the machine's.
-  Router(vmm::Controller& controller, std::string id);
+  // The controller must outlive the router. `instance_id` is the machine's.
+  Router(const vmm::Controller& controller, std::string instance_id)
+      : controller_(controller), instance_id_(std::move(instance_id)) {}
 
-  // Answers the request, waiting for its action.
-  Response Handle(const Request& request);
+  // The answer, or what must be done before there is one.
+  Outcome Handle(const Request& request) const;
 
  private:
-  Response Get(const Request& request);
-  Response Change(const Request& request);
-
-  vmm::Controller& controller_;
-  const std::string id_;
+  const vmm::Controller& controller_;
+  const std::string instance_id_;
 };
 
 }  // namespace ember::api

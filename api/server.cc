@@ -1,18 +1,21 @@
 #include "api/server.h"
 
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <list>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "api/connection.h"
+#include "api/router.h"
 #include "base/concat.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -22,50 +25,74 @@ namespace {
 
 namespace asio = boost::asio;
 using LocalProtocol = asio::local::stream_protocol;
+using boost::system::error_code;
 
-constexpr std::chrono::seconds kStuckTime{10};
-constexpr std::chrono::seconds kSweepInterval{1};
-// How long the last answers may take to be read when the server stops.
-constexpr std::chrono::milliseconds kLingerTime{500};
-constexpr std::chrono::milliseconds kLingerStep{1};
+// Told apart from every client before and after it, as a callback may come late.
+enum class ClientId : uint64_t {};
+
+struct Client {
+  Client(Connection::Socket socket, const Router& router, size_t max_body_bytes, uint64_t now)
+      : connection(std::move(socket), router, max_body_bytes), last_answer(now) {}
+
+  Connection connection;
+  uint64_t last_answer;  // when, in answers of the whole server; the least goes first
+  uint64_t answered = 0;
+  bool awaits_input = false;
+  bool awaits_output = false;
+};
+
+constexpr int kBacklog = 1024;
+constexpr size_t kScratchBytes = 16384;
 // How long to leave clients in the backlog when there are no descriptors for them.
 constexpr std::chrono::milliseconds kAcceptRetryTime{100};
-constexpr int kBacklog = 1024;
+
+constexpr std::string_view kTooMany = "{ \"error\": \"Too many open connections\" }";
+constexpr std::string_view kEnding = "The microVM is ending.";
 
 }  // namespace
 
 class Server::Impl {
  public:
-  explicit Impl(const Options& options)
-      : options_(options),
-        context_(1),
-        acceptor_(context_),
-        accept_timer_(context_),
-        timer_(context_) {}
+  explicit Impl(Options options)
+      : options_(std::move(options)), context_(1), acceptor_(context_), accept_timer_(context_) {}
 
   Status Listen();
-  Status Start(Handler handler);
+  Status Adopt(Fd listening);
+  Status Start(vmm::Controller& controller, std::string instance_id);
   void Stop();
 
  private:
-  using ErrorCode = boost::system::error_code;
+  using Clients = std::map<ClientId, Client>;
 
   void Accept();
-  void OnAccept(ErrorCode error, Connection::Socket socket);
+  void OnAccept(error_code error, Connection::Socket socket);
+  void OnAcceptError(error_code error);
   void Admit(Connection::Socket socket);
-  void Sweep();
+  bool EvictOne();
+
+  void AwaitInput(Clients::iterator client);
+  void AwaitOutput(Clients::iterator client);
+  void OnInput(ClientId id, error_code error);
+  void OnOutput(ClientId id, error_code error);
+  void OnOutcome(ClientId id, const Status& outcome);
+  // After anything that may have changed the client: sends, acts, waits or forgets it.
+  void Settle(Clients::iterator client);
+  void Perform(ClientId id, vmm::Action action);
   void Shutdown();
-  void Linger(Connection::Clock::time_point deadline);
-  void ForgetClosed();
 
   const Options options_;
+  bool bound_ = false;
+  vmm::Controller* controller_ = nullptr;  // set by Start()
+  std::optional<Router> router_;           // likewise
+
+  // The API's thread, once it runs.
   asio::io_context context_;
   LocalProtocol::acceptor acceptor_;
   asio::steady_timer accept_timer_;
-  asio::steady_timer timer_;
-  Handler handler_;
-  std::list<std::weak_ptr<Connection>> connections_;
-  bool bound_ = false;
+  Clients clients_;
+  uint64_t next_id_ = 0;
+  uint64_t answers_ = 0;
+  std::array<char, kScratchBytes> scratch_;
 
   Thread thread_;  // last, so that it ends before what it uses
 };
@@ -76,25 +103,31 @@ Status Server::Impl::Listen() {
     return Error(Concat("API socket ", path, ": a path of ", path.size(),
                         " bytes exceeds the limit ", sizeof(sockaddr_un::sun_path) - 1));
   }
-  ErrorCode error;
+  error_code error;
   acceptor_.open(LocalProtocol(), error);
   if (!error) acceptor_.bind(LocalProtocol::endpoint(path), error);
   if (!error) {
     bound_ = true;
     acceptor_.listen(kBacklog, error);
   }
-  if (error) {
-    return Error::FromErrorNumber(
-        Concat("Failed to open the API socket at: ", path, ". Check that it is not already used"),
-        error.value());
-  }
+  if (!error) return {};
+  return Error::FromErrorNumber(
+      Concat("Failed to open the API socket at: ", path, ". Check that it is not already used"),
+      error.value());
+}
+
+Status Server::Impl::Adopt(Fd listening) {
+  error_code error;
+  acceptor_.assign(LocalProtocol(), listening.get(), error);
+  if (error) return Error::FromErrorNumber("API socket: adopt a descriptor", error.value());
+  static_cast<void>(listening.Release());
   return {};
 }
 
-Status Server::Impl::Start(Handler handler) {
-  handler_ = std::move(handler);
+Status Server::Impl::Start(vmm::Controller& controller, std::string instance_id) {
+  controller_ = &controller;
+  router_.emplace(controller, std::move(instance_id));
   Accept();
-  Sweep();
   thread_ = TRY(Thread::Start("api", [this] { context_.run(); }));
   return {};
 }
@@ -104,85 +137,155 @@ void Server::Impl::Stop() {
     asio::post(context_, [this] { Shutdown(); });
     thread_.Join();
   }
+  error_code ignored;
+  acceptor_.close(ignored);
   if (std::exchange(bound_, false)) ::unlink(options_.socket_path.c_str());
 }
 
-void Server::Impl::Accept() {
-  acceptor_.async_accept(
-      [this](ErrorCode error, Connection::Socket socket) { OnAccept(error, std::move(socket)); });
+void Server::Impl::Shutdown() {
+  for (auto& [id, client] : clients_) {
+    if (client.connection.session().waiting()) {
+      client.connection.Complete(Error(std::string(kEnding)));
+    }
+    client.connection.Flush();
+  }
+  clients_.clear();
+  context_.stop();
 }
 
-void Server::Impl::OnAccept(ErrorCode error, Connection::Socket socket) {
-  if (error == asio::error::operation_aborted) return;
-  if (error) {
-    // Out of descriptors or memory: the client waits in the backlog until there are some again.
-    EMBER_LOG_LIMITED(kWarning, "API: cannot accept a connection: ", error.message());
-    accept_timer_.expires_after(kAcceptRetryTime);
-    accept_timer_.async_wait([this](ErrorCode cancelled) {
-      if (!cancelled) Accept();
-    });
-    return;
-  }
+void Server::Impl::Accept() {
+  acceptor_.async_accept([this](error_code error, Connection::Socket socket) {
+    if (error == asio::error::operation_aborted) return;
+    OnAccept(error, std::move(socket));
+  });
+}
+
+void Server::Impl::OnAccept(error_code error, Connection::Socket socket) {
+  if (error) return OnAcceptError(error);
   Admit(std::move(socket));
   Accept();
 }
 
-void Server::Impl::Admit(Connection::Socket socket) {
-  ForgetClosed();
-  const auto connection =
-      std::make_shared<Connection>(std::move(socket), handler_, options_.max_body_bytes);
-  if (connections_.size() >= kMaxConnections) return connection->Refuse();
-  connections_.push_back(connection);
-  connection->Start();
-}
-
-void Server::Impl::ForgetClosed() {
-  connections_.remove_if([](const auto& connection) { return connection.expired(); });
-}
-
-void Server::Impl::Sweep() {
-  timer_.expires_after(kSweepInterval);
-  timer_.async_wait([this](ErrorCode error) {
-    if (error) return;
-    ForgetClosed();
-    const auto moment = Connection::Clock::now() - kStuckTime;
-    for (const auto& weak : connections_) {
-      if (const auto connection = weak.lock()) connection->CloseIfStuckSince(moment);
-    }
-    Sweep();
+void Server::Impl::OnAcceptError(error_code error) {
+  EMBER_LOG_LIMITED(kWarning, "API: cannot accept a connection: ", error.message());
+  // Out of descriptors or memory, most likely. A stalled client's may do; else they wait.
+  if (EvictOne()) return Accept();
+  accept_timer_.expires_after(kAcceptRetryTime);
+  accept_timer_.async_wait([this](error_code cancelled) {
+    if (!cancelled) Accept();
   });
 }
 
-void Server::Impl::Shutdown() {
-  ErrorCode ignored;
-  acceptor_.close(ignored);
-  accept_timer_.cancel();
-  for (const auto& weak : connections_) {
-    if (const auto connection = weak.lock()) connection->Shutdown();
+void Server::Impl::Admit(Connection::Socket socket) {
+  if (clients_.size() >= options_.max_connections && !EvictOne()) {
+    std::string refusal;
+    AppendResponse(refusal,
+                   {.status = HttpStatus::kServiceUnavailable, .body = std::string(kTooMany)},
+                   AfterResponse::kClose);
+    // A new socket's buffer is empty and takes this; if not, the client is none the worse.
+    ::send(socket.native_handle(), refusal.data(), refusal.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    return;
   }
-  Linger(Connection::Clock::now() + kLingerTime);
+  const auto client = clients_
+                          .try_emplace(ClientId{next_id_++}, std::move(socket), *router_,
+                                       options_.max_body_bytes, answers_)
+                          .first;
+  AwaitInput(client);
 }
 
-void Server::Impl::Linger(Connection::Clock::time_point deadline) {
-  ForgetClosed();
-  if (connections_.empty() || Connection::Clock::now() >= deadline) return context_.stop();
-  timer_.expires_after(kLingerStep);
-  timer_.async_wait([this, deadline](ErrorCode) { Linger(deadline); });
+// Ids grow, so of those with the same last answer the first to connect goes first.
+bool Server::Impl::EvictOne() {
+  auto victim = clients_.end();
+  for (auto client = clients_.begin(); client != clients_.end(); ++client) {
+    if (client->second.connection.session().waiting()) continue;
+    if (victim == clients_.end() || client->second.last_answer < victim->second.last_answer) {
+      victim = client;
+    }
+  }
+  if (victim == clients_.end()) return false;
+  clients_.erase(victim);
+  return true;
+}
+
+void Server::Impl::AwaitInput(Clients::iterator client) {
+  if (std::exchange(client->second.awaits_input, true)) return;
+  client->second.connection.socket().async_wait(
+      Connection::Socket::wait_read,
+      [this, id = client->first](error_code error) { OnInput(id, error); });
+}
+
+void Server::Impl::AwaitOutput(Clients::iterator client) {
+  if (std::exchange(client->second.awaits_output, true)) return;
+  client->second.connection.socket().async_wait(
+      Connection::Socket::wait_write,
+      [this, id = client->first](error_code error) { OnOutput(id, error); });
+}
+
+void Server::Impl::OnInput(ClientId id, error_code error) {
+  const auto client = clients_.find(id);
+  if (client == clients_.end() || error) return;
+  client->second.awaits_input = false;
+  client->second.connection.Receive(scratch_);
+  Settle(client);
+}
+
+void Server::Impl::OnOutput(ClientId id, error_code error) {
+  const auto client = clients_.find(id);
+  if (client == clients_.end() || error) return;
+  client->second.awaits_output = false;
+  Settle(client);
+}
+
+void Server::Impl::OnOutcome(ClientId id, const Status& outcome) {
+  const auto client = clients_.find(id);
+  if (client == clients_.end()) return;  // it has gone; what it asked for is done all the same
+  client->second.connection.Complete(outcome);
+  Settle(client);
+}
+
+void Server::Impl::Settle(Clients::iterator entry) {
+  Client& client = entry->second;
+  Connection& connection = client.connection;
+  connection.Flush();
+  if (std::optional<vmm::Action> action = connection.session().TakeAction()) {
+    Perform(entry->first, *std::move(action));
+  }
+  if (connection.session().answered() != client.answered) {
+    client.answered = connection.session().answered();
+    client.last_answer = ++answers_;
+  }
+  if (connection.over()) {
+    clients_.erase(entry);
+    return;
+  }
+  if (connection.wants_output()) AwaitOutput(entry);
+  if (connection.wants_input()) AwaitInput(entry);
+}
+
+void Server::Impl::Perform(ClientId id, vmm::Action action) {
+  controller_->Perform(std::move(action), [this, id](const Status& outcome) {  // the loop thread
+    asio::post(context_, [this, id, outcome] { OnOutcome(id, outcome); });
+  });
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() { impl_->Stop(); }
 
-Result<std::unique_ptr<Server>> Server::Listen(const Options& options) {
-  auto impl = std::make_unique<Impl>(options);
-  if (Status listening = impl->Listen(); !listening) {
-    impl->Stop();
-    return tl::unexpected(std::move(listening).error());
-  }
-  return std::unique_ptr<Server>(new Server(std::move(impl)));
+Result<std::unique_ptr<Server>> Server::Listen(Options options) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(std::move(options))));
+  TRY(server->impl_->Listen());
+  return server;
 }
 
-Status Server::Start(Handler handler) { return impl_->Start(std::move(handler)); }
+Result<std::unique_ptr<Server>> Server::Adopt(Fd listening, Options options) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(std::move(options))));
+  TRY(server->impl_->Adopt(std::move(listening)));
+  return server;
+}
+
+Status Server::Start(vmm::Controller& controller, std::string instance_id) {
+  return impl_->Start(controller, std::move(instance_id));
+}
 void Server::Stop() { impl_->Stop(); }
 
 }  // namespace ember::api

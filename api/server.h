@@ -2,41 +2,47 @@
 #define EMBER_API_SERVER_H_
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 
-#include "api/message.h"
+#include "base/fd.h"
 #include "base/result.h"
+#include "vmm/controller.h"
 
 namespace ember::api {
 
-// The control API's HTTP server: a Unix socket, and the thread "api" that serves it. Answers
-// requests one after the other. A client that stops in the middle of a request or of an answer is
-// cut off after kStuckTime, one that is idle between requests is not; those past kMaxConnections
-// get a 503.
+// The control API over a Unix socket, served by a thread of its own, "api". Many clients at once,
+// each answered in the order of its requests; an action under way holds up only the client that
+// asked for it.
+//
+// A silent client costs a descriptor and some hundred bytes and is left alone until there are
+// max_connections, or no descriptors. Then the one that has gone longest without a request answered
+// makes place for the newcomer, so that clients which connect and stall only push each other out.
+// There are no timers.
 class Server {
  public:
-  using Handler = std::function<Response(const Request&)>;
-
-  static constexpr size_t kMaxConnections = 1024;
-
   struct Options {
     std::string socket_path;
     size_t max_body_bytes = 51200;
+    size_t max_connections = 1024;
   };
 
-  // Binds the socket, so that clients can connect. Fails if the path exists, whoever left it there.
-  static Result<std::unique_ptr<Server>> Listen(const Options& options);
+  // Binds the socket and listens, so that clients can connect from here on. Fails if the path
+  // exists, whoever left it there.
+  static Result<std::unique_ptr<Server>> Listen(Options options);
+  // Serves a socket that listens already; socket_path is not looked at and not removed.
+  static Result<std::unique_ptr<Server>> Adopt(Fd listening, Options options);
   // Stops.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Starts answering; `handler` is called on the API's thread. Once.
-  Status Start(Handler handler);
-  // Lets answers under way be written, closes every connection, ends the thread and removes the
-  // socket. The handler must not be waiting for the caller. Harmless when stopped.
+  // Starts answering. Once. The controller must live until Stop(); its loop calls the server back,
+  // and so must not run after the server is destroyed.
+  Status Start(vmm::Controller& controller, std::string instance_id);
+  // Ends the thread, closes every connection and removes the socket. Outcomes that the loop has
+  // called back are sent before; those who still wait for one are told that the machine is ending.
+  // Harmless when stopped.
   void Stop();
 
  private:

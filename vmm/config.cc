@@ -57,8 +57,19 @@ Status Validate(const BootSource& boot_source) {
   return {};
 }
 
+Status ValidateResourceId(std::string_view id) {
+  if (id.empty()) return Error("The ID cannot be empty.");
+  const bool letters_ok = std::ranges::all_of(id, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  });
+  if (!letters_ok) {
+    return Error("API Resource IDs can only contain alphanumeric characters and underscores.");
+  }
+  return {};
+}
+
 Status Validate(const DriveConfig& drive) {
-  if (drive.drive_id.empty()) return Error("drive_id is empty");
+  TRY_CONTEXT(ValidateResourceId(drive.drive_id), "drive_id");
   if (drive.path_on_host.empty()) return Error("path_on_host is empty");
   if (drive.io_engine == IoEngine::kAsync) {
     return Error("io_engine Async is not supported by this version; Sync is");
@@ -70,6 +81,7 @@ MachineConfig Apply(const MachineConfig& machine, const MachineConfigUpdate& upd
   return {.vcpu_count = update.vcpu_count.value_or(machine.vcpu_count),
           .mem_size_mib = update.mem_size_mib.value_or(machine.mem_size_mib),
           .smt = update.smt.value_or(machine.smt),
+          .cpu_template = update.cpu_template.value_or(machine.cpu_template),
           .track_dirty_pages = update.track_dirty_pages.value_or(machine.track_dirty_pages),
           .huge_pages = update.huge_pages.value_or(machine.huge_pages)};
 }

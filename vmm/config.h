@@ -18,6 +18,8 @@ inline constexpr uint32_t kMaxVcpus = 32;
 inline constexpr uint64_t kMaxMemoryMib = 16ULL * 1024 * 1024;  // 16 TiB: sums of bytes cannot wrap
 
 enum class HugePages : uint8_t { kNone, kTransparent, k2M };
+// Deprecated by the contract: taken from old clients and reported back, it changes nothing.
+enum class CpuTemplate : uint8_t { kNone, kC3, kT2, kT2S, kT2CL, kT2A, kV1N1 };
 enum class CacheType : uint8_t { kUnsafe, kWriteback };
 enum class IoEngine : uint8_t { kSync, kAsync };
 enum class BootProtocolChoice : uint8_t { kAuto, kLinux64, kPvh };
@@ -26,6 +28,7 @@ struct MachineConfig {
   uint32_t vcpu_count = 1;
   uint64_t mem_size_mib = 128;
   bool smt = false;
+  CpuTemplate cpu_template = CpuTemplate::kNone;
   bool track_dirty_pages = false;
   HugePages huge_pages = HugePages::kNone;
 
@@ -37,6 +40,7 @@ struct MachineConfigUpdate {
   std::optional<uint32_t> vcpu_count;
   std::optional<uint64_t> mem_size_mib;
   std::optional<bool> smt;
+  std::optional<CpuTemplate> cpu_template;
   std::optional<bool> track_dirty_pages;
   std::optional<HugePages> huge_pages;
 
@@ -87,6 +91,8 @@ struct VmConfig {
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };
 
+// An id of the API: not empty, of letters, digits and '_'. The error is the contract's.
+Status ValidateResourceId(std::string_view id);
 // What holds within one part. The error names the field and both values.
 Status Validate(const MachineConfig& machine);
 Status Validate(const BootSource& boot_source);

@@ -1,265 +1,246 @@
 #include "vmm/config_json.h"
 
-#include <algorithm>
+#include <cstddef>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "base/concat.h"
 #include "vmm/config_json_reader.h"
+#include "vmm/config_json_writer.h"
 
 namespace ember::vmm {
 namespace {
 
-constexpr std::array kHugePages = {Named<HugePages>{"None", HugePages::kNone},
-                                   Named<HugePages>{"Transparent", HugePages::kTransparent},
-                                   Named<HugePages>{"2M", HugePages::k2M}};
-constexpr std::array kCacheTypes = {Named<CacheType>{"Unsafe", CacheType::kUnsafe},
-                                    Named<CacheType>{"Writeback", CacheType::kWriteback}};
-constexpr std::array kIoEngines = {Named<IoEngine>{"Sync", IoEngine::kSync},
-                                   Named<IoEngine>{"Async", IoEngine::kAsync}};
-constexpr std::array kBootProtocols = {
-    Named<BootProtocolChoice>{"Auto", BootProtocolChoice::kAuto},
-    Named<BootProtocolChoice>{"Linux64", BootProtocolChoice::kLinux64},
-    Named<BootProtocolChoice>{"Pvh", BootProtocolChoice::kPvh}};
-constexpr std::array kDescriptions = {
-    Named<firmware::HardwareDescription>{"Acpi", firmware::HardwareDescription::kAcpi},
-    Named<firmware::HardwareDescription>{"MpTable", firmware::HardwareDescription::kMpTable},
-    Named<firmware::HardwareDescription>{"DeviceTree", firmware::HardwareDescription::kDeviceTree}};
-// Templates are taken from old clients and change nothing.
-enum class CpuTemplate : uint8_t { kNone };
-constexpr std::array kCpuTemplates = {Named<CpuTemplate>{"None", CpuTemplate::kNone}};
+using firmware::HardwareDescription;
 
-enum class ActionType : uint8_t { kInstanceStart, kSendCtrlAltDel, kFlushMetrics };
-constexpr std::array kActionTypes = {
-    Named<ActionType>{"FlushMetrics", ActionType::kFlushMetrics},
-    Named<ActionType>{"InstanceStart", ActionType::kInstanceStart},
-    Named<ActionType>{"SendCtrlAltDel", ActionType::kSendCtrlAltDel}};
-enum class VmState : uint8_t { kPaused, kResumed };
-constexpr std::array kVmStates = {Named<VmState>{"Paused", VmState::kPaused},
-                                  Named<VmState>{"Resumed", VmState::kResumed}};
+constexpr Named<HugePages> kHugePages[] = {
+    {"None", HugePages::kNone}, {"Transparent", HugePages::kTransparent}, {"2M", HugePages::k2M}};
+constexpr Named<CpuTemplate> kCpuTemplates[] = {
+    {"C3", CpuTemplate::kC3},     {"T2", CpuTemplate::kT2},   {"T2S", CpuTemplate::kT2S},
+    {"T2CL", CpuTemplate::kT2CL}, {"T2A", CpuTemplate::kT2A}, {"V1N1", CpuTemplate::kV1N1},
+    {"None", CpuTemplate::kNone},
+};
+constexpr Named<CacheType> kCacheTypes[] = {{"Unsafe", CacheType::kUnsafe},
+                                            {"Writeback", CacheType::kWriteback}};
+constexpr Named<IoEngine> kIoEngines[] = {{"Sync", IoEngine::kSync}, {"Async", IoEngine::kAsync}};
+constexpr Named<BootProtocolChoice> kBootProtocols[] = {{"Auto", BootProtocolChoice::kAuto},
+                                                        {"Linux64", BootProtocolChoice::kLinux64},
+                                                        {"Pvh", BootProtocolChoice::kPvh}};
+constexpr Named<HardwareDescription> kDescriptions[] = {
+    {"Acpi", HardwareDescription::kAcpi},
+    {"MpTable", HardwareDescription::kMpTable},
+    {"DeviceTree", HardwareDescription::kDeviceTree}};
 
-template <typename T, size_t n>
-std::string NameOf(const std::array<Named<T>, n>& names, T value) {
-  return std::string(std::ranges::find(names, value, &Named<T>::value)->name);
+constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",      "smt",
+                                               "cpu_template", "track_dirty_pages", "huge_pages"};
+
+// Sections of the contract's configuration file that no device of this version serves.
+constexpr std::string_view kUnsupportedSections[] = {
+    "balloon", "cpu-config", "logger", "metrics",       "mmds-config", "network-interfaces",
+    "vsock",   "entropy",    "pmem",   "memory-hotplug"};
+
+bool IsNullOrEmpty(const JsonValue& json) {
+  const auto* array = std::get_if<JsonValue::Array>(&json.value);
+  return json.is_null() || (array != nullptr && array->empty());
 }
 
-bool IsResourceId(std::string_view id) {
-  return !id.empty() && std::ranges::all_of(id, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  });
+// The section, or null where it is absent or null.
+const JsonValue* FindSection(const JsonValue& json, std::string_view name) {
+  const JsonValue* section = json.Find(name);
+  return section == nullptr || section->is_null() ? nullptr : section;
 }
 
-MachineConfigUpdate ReadMachineConfigUpdate(ObjectReader& in) {
-  MachineConfigUpdate update;
-  if (const auto count = in.Optional<uint8_t>("vcpu_count")) update.vcpu_count = *count;
-  update.mem_size_mib = in.Optional<uint64_t>("mem_size_mib");
-  update.smt = in.Optional<bool>("smt");
-  in.OptionalOneOf("cpu_template", kCpuTemplates);
-  update.track_dirty_pages = in.Optional<bool>("track_dirty_pages");
-  update.huge_pages = in.OptionalOneOf("huge_pages", kHugePages);
-  return update;
+Result<BootSource> ReadBootSourceSection(const JsonValue& json) {
+  const JsonValue* section = FindSection(json, "boot-source");
+  if (section == nullptr) return Error("missing field `boot-source`");
+  BootSource boot_source = TRY_CONTEXT(ReadBootSource(*section), "boot-source");
+  TRY_CONTEXT(Validate(boot_source), "boot-source");
+  return boot_source;
 }
 
-Result<MachineConfigUpdate> ReadMachineConfigPatch(const Json& json) {
-  ObjectReader in(json);
-  MachineConfigUpdate update = ReadMachineConfigUpdate(in);
-  TRY(in.Finish());
-  return update;
+Result<MachineConfig> ReadMachineSection(const JsonValue& json) {
+  const JsonValue* section = FindSection(json, "machine-config");
+  if (section == nullptr) return MachineConfig{};
+  const MachineConfig machine = TRY_CONTEXT(ReadMachineConfig(*section), "machine-config");
+  TRY_CONTEXT(Validate(machine), "machine-config");
+  return machine;
 }
 
-Result<MachineConfig> ReadMachineConfig(const Json& json) {
-  ObjectReader in(json);
-  if (!in.Has("vcpu_count")) in.Fail("missing field `vcpu_count`");
-  if (!in.Has("mem_size_mib")) in.Fail("missing field `mem_size_mib`");
-  const MachineConfigUpdate update = ReadMachineConfigUpdate(in);
-  TRY(in.Finish());
-  if (!update.vcpu_count) return Error("vcpu_count: invalid type: null, expected u8");
-  if (!update.mem_size_mib) return Error("mem_size_mib: invalid type: null, expected usize");
-  return Apply(MachineConfig{}, update);
-}
-
-Result<BootSource> ReadBootSource(const Json& json) {
-  ObjectReader in(json);
-  BootSource source;
-  source.kernel_image_path = in.Required<std::string>("kernel_image_path");
-  source.initrd_path = in.Optional<std::string>("initrd_path");
-  source.boot_args = in.Optional<std::string>("boot_args");
-  source.boot_protocol =
-      in.OptionalOneOf("boot_protocol", kBootProtocols).value_or(BootProtocolChoice::kAuto);
-  source.hardware_description = in.OptionalOneOf("hardware_description", kDescriptions);
-  TRY(in.Finish());
-  return source;
-}
-
-Result<DriveConfig> ReadDrive(const Json& json) {
-  ObjectReader in(json);
-  DriveConfig drive;
-  drive.drive_id = in.Required<std::string>("drive_id");
-  drive.is_root_device = in.Required<bool>("is_root_device");
-  drive.partuuid = in.Optional<std::string>("partuuid");
-  drive.cache_type = in.OptionalOneOf("cache_type", kCacheTypes).value_or(CacheType::kUnsafe);
-  drive.is_read_only = in.Optional<bool>("is_read_only").value_or(false);
-  drive.path_on_host = in.Optional<std::string>("path_on_host").value_or("");
-  drive.io_engine = in.OptionalOneOf("io_engine", kIoEngines).value_or(IoEngine::kSync);
-  for (const std::string_view unsupported : {"rate_limiter", "socket"}) {
-    const Json* value = in.Take(unsupported);
-    if (value != nullptr && !value->is_null()) {
-      in.Fail(Concat(unsupported, ": not supported by this version"));
-    }
+Result<std::vector<DriveConfig>> ReadDrivesSection(const JsonValue& json) {
+  const JsonValue* section = json.Find("drives");
+  if (section == nullptr) return Error("missing field `drives`");
+  const auto* entries = std::get_if<JsonValue::Array>(&section->value);
+  if (entries == nullptr) {
+    return Error(Concat("drives: invalid type: ", DescribeJson(*section), ", expected a sequence"));
   }
-  if (!in.Has("path_on_host")) in.Fail("missing field `path_on_host`");
-  TRY(in.Finish());
-  if (!IsResourceId(drive.drive_id)) {
-    return Error(
-        "drive_id: API Resource IDs can only contain alphanumeric characters and underscores.");
+  std::vector<DriveConfig> drives;
+  for (size_t i = 0; i < entries->size(); ++i) {
+    const std::string where = Concat("drives[", i, "]");
+    DriveConfig drive = TRY_CONTEXT(ReadDrive((*entries)[i]), where);
+    TRY_CONTEXT(Validate(drive), where);
+    TRY_CONTEXT(InsertDrive(drives, std::move(drive)), where);
   }
-  return drive;
+  return drives;
 }
 
-Result<SerialConfig> ReadSerial(const Json& json) {
-  ObjectReader in(json);
-  SerialConfig serial{.serial_out_path = in.Optional<std::string>("serial_out_path")};
-  TRY(in.Finish());
-  return serial;
-}
-
-Result<Action> ReadAction(const Json& json) {
-  ObjectReader in(json);
-  const ActionType type = in.RequiredOneOf("action_type", kActionTypes);
-  TRY(in.Finish());
-  switch (type) {
-    case ActionType::kInstanceStart:
-      return InstanceStart{};
-    case ActionType::kSendCtrlAltDel:
-      return SendCtrlAltDel{};
-    case ActionType::kFlushMetrics:
-      break;
+void WriteFields(JsonWriter& out, const MachineConfig& machine) {
+  out.Field("vcpu_count", machine.vcpu_count)
+      .Field("mem_size_mib", machine.mem_size_mib)
+      .Field("smt", machine.smt);
+  if (machine.cpu_template != CpuTemplate::kNone) {
+    out.Field("cpu_template", NameOf(kCpuTemplates, machine.cpu_template));
   }
-  return FlushMetrics{};
+  out.Field("track_dirty_pages", machine.track_dirty_pages)
+      .Field("huge_pages", NameOf(kHugePages, machine.huge_pages));
 }
 
-Result<Action> ReadVmState(const Json& json) {
-  ObjectReader in(json);
-  const VmState state = in.RequiredOneOf("state", kVmStates);
-  TRY(in.Finish());
-  if (state == VmState::kPaused) return PauseVm{};
-  return ResumeVm{};
-}
-
-Json ToJsonValue(const MachineConfig& machine) {
-  return {{"vcpu_count", machine.vcpu_count},
-          {"mem_size_mib", machine.mem_size_mib},
-          {"smt", machine.smt},
-          {"track_dirty_pages", machine.track_dirty_pages},
-          {"huge_pages", NameOf(kHugePages, machine.huge_pages)}};
-}
-
-Json ToJsonValue(const BootSource& source) {
-  Json json = {{"kernel_image_path", source.kernel_image_path}};
-  if (source.initrd_path) json["initrd_path"] = *source.initrd_path;
-  if (source.boot_args) json["boot_args"] = *source.boot_args;
+void WriteFields(JsonWriter& out, const BootSource& source) {
+  out.Field("kernel_image_path", source.kernel_image_path)
+      .OptionalField("initrd_path", source.initrd_path)
+      .OptionalField("boot_args", source.boot_args);
+  // Ours; a client of the contract meets them only where it set them.
   if (source.boot_protocol != BootProtocolChoice::kAuto) {
-    json["boot_protocol"] = NameOf(kBootProtocols, source.boot_protocol);
+    out.Field("boot_protocol", NameOf(kBootProtocols, source.boot_protocol));
   }
   if (source.hardware_description) {
-    json["hardware_description"] = NameOf(kDescriptions, *source.hardware_description);
+    out.Field("hardware_description", NameOf(kDescriptions, *source.hardware_description));
   }
-  return json;
 }
 
-Json ToJsonValue(const DriveConfig& drive) {
-  Json json = {{"drive_id", drive.drive_id},
-               {"is_root_device", drive.is_root_device},
-               {"is_read_only", drive.is_read_only},
-               {"cache_type", NameOf(kCacheTypes, drive.cache_type)},
-               {"io_engine", NameOf(kIoEngines, drive.io_engine)},
-               {"path_on_host", drive.path_on_host}};
-  if (drive.partuuid) json["partuuid"] = *drive.partuuid;
-  return json;
-}
-
-// Paths are bytes; what is not UTF-8 cannot be said in JSON and is replaced.
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-// What `read` makes of a request's body; its error is told as the contract tells it.
-template <typename T>
-Result<T> FromBody(std::string_view body, Result<T> (*read)(const Json&)) {
-  Result<Json> json = ParseJson(body);
-  Result<T> value = json ? read(*json) : tl::unexpected(std::move(json).error());
-  if (value) return value;
-  return Error(Concat("An error occurred when deserializing the json body of a request: ",
-                      value.error().message(), "."));
+void WriteFields(JsonWriter& out, const DriveConfig& drive) {
+  out.Field("drive_id", drive.drive_id)
+      .OptionalField("partuuid", drive.partuuid)
+      .Field("is_root_device", drive.is_root_device)
+      .Field("cache_type", NameOf(kCacheTypes, drive.cache_type))
+      .Field("is_read_only", drive.is_read_only)
+      .Field("path_on_host", drive.path_on_host)
+      .Null("rate_limiter")
+      .Field("io_engine", NameOf(kIoEngines, drive.io_engine))
+      .Null("socket");
 }
 
 }  // namespace
 
-Result<Action> ParsePutMachineConfig(std::string_view body) {
-  return PutMachineConfig{TRY(FromBody(body, ReadMachineConfig))};
+Result<MachineConfig> ReadMachineConfig(const JsonValue& json) {
+  const ObjectReader in = TRY(ObjectReader::Create(json, kMachineFields));
+  MachineConfig machine;
+  machine.vcpu_count = TRY(in.Required<uint8_t>("vcpu_count"));
+  machine.mem_size_mib = TRY(in.Required<uint64_t>("mem_size_mib"));
+  machine.smt = TRY(in.WithDefault("smt", machine.smt));
+  machine.cpu_template =
+      TRY(in.Optional("cpu_template", kCpuTemplates)).value_or(machine.cpu_template);
+  machine.track_dirty_pages = TRY(in.WithDefault("track_dirty_pages", machine.track_dirty_pages));
+  machine.huge_pages = TRY(in.WithDefault("huge_pages", kHugePages, machine.huge_pages));
+  return machine;
 }
 
-Result<Action> ParsePatchMachineConfig(std::string_view body) {
-  const MachineConfigUpdate update = TRY(FromBody(body, ReadMachineConfigPatch));
-  if (update == MachineConfigUpdate{}) return Error("Empty PATCH request.");
-  return PatchMachineConfig{update};
+Result<MachineConfigUpdate> ReadMachineConfigUpdate(const JsonValue& json) {
+  const ObjectReader in = TRY(ObjectReader::Create(json, kMachineFields));
+  MachineConfigUpdate update;
+  update.vcpu_count = TRY(in.Optional<uint8_t>("vcpu_count"));
+  update.mem_size_mib = TRY(in.Optional<uint64_t>("mem_size_mib"));
+  update.smt = TRY(in.Optional<bool>("smt"));
+  update.cpu_template = TRY(in.Optional("cpu_template", kCpuTemplates));
+  update.track_dirty_pages = TRY(in.Optional<bool>("track_dirty_pages"));
+  update.huge_pages = TRY(in.Optional("huge_pages", kHugePages));
+  return update;
 }
 
-Result<Action> ParsePutBootSource(std::string_view body) {
-  return PutBootSource{TRY(FromBody(body, ReadBootSource))};
+Result<BootSource> ReadBootSource(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {"kernel_image_path", "initrd_path", "boot_args",
+                                                 "boot_protocol", "hardware_description"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  BootSource source;
+  source.kernel_image_path = TRY(in.Required<std::string>("kernel_image_path"));
+  source.initrd_path = TRY(in.Optional<std::string>("initrd_path"));
+  source.boot_args = TRY(in.Optional<std::string>("boot_args"));
+  source.boot_protocol =
+      TRY(in.Optional("boot_protocol", kBootProtocols)).value_or(source.boot_protocol);
+  source.hardware_description = TRY(in.Optional("hardware_description", kDescriptions));
+  return source;
 }
 
-Result<Action> ParsePutDrive(std::string_view id, std::string_view body) {
-  DriveConfig drive = TRY(FromBody(body, ReadDrive));
-  if (drive.drive_id != id) {
-    return Error(Concat("The id from the path [", id, "] does not match the id from the body [",
-                        drive.drive_id, "]!"));
+Result<DriveConfig> ReadDrive(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {
+      "drive_id",     "partuuid",     "is_root_device", "cache_type", "is_read_only",
+      "path_on_host", "rate_limiter", "io_engine",      "socket",     "discard"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  DriveConfig drive;
+  drive.drive_id = TRY(in.Required<std::string>("drive_id"));
+  drive.is_root_device = TRY(in.Required<bool>("is_root_device"));
+  TRY(in.Unsupported("socket"));  // vhost-user, which has no path_on_host to miss
+  drive.path_on_host = TRY(in.Required<std::string>("path_on_host"));
+  drive.partuuid = TRY(in.Optional<std::string>("partuuid"));
+  drive.cache_type = TRY(in.WithDefault("cache_type", kCacheTypes, drive.cache_type));
+  drive.is_read_only = TRY(in.Optional<bool>("is_read_only")).value_or(drive.is_read_only);
+  drive.io_engine = TRY(in.Optional("io_engine", kIoEngines)).value_or(drive.io_engine);
+  TRY(in.Unsupported("rate_limiter"));
+  if (TRY(in.Optional<bool>("discard")).value_or(false)) {
+    return Error("discard: true is not supported by this version");
   }
-  return PutDrive{std::move(drive)};
+  return drive;
 }
 
-Result<Action> ParsePutSerial(std::string_view body) {
-  return PutSerial{TRY(FromBody(body, ReadSerial))};
+Result<SerialConfig> ReadSerial(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {"serial_out_path", "rate_limiter"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  SerialConfig serial;
+  serial.serial_out_path = TRY(in.Optional<std::string>("serial_out_path"));
+  TRY(in.Unsupported("rate_limiter"));
+  return serial;
 }
-
-Result<Action> ParsePutActions(std::string_view body) { return FromBody(body, ReadAction); }
-
-Result<Action> ParsePatchVm(std::string_view body) { return FromBody(body, ReadVmState); }
 
 Result<VmConfig> ParseConfigFile(std::string_view text) {
-  const Json json = TRY(ParseJson(text));
-  if (!json.is_object()) return Error("the configuration is not a JSON object");
+  const JsonValue json = TRY(ParseJson(text));
+  if (!std::holds_alternative<JsonValue::Object>(json.value)) {
+    return Error(Concat("invalid type: ", DescribeJson(json), ", expected a map"));
+  }
+  for (const std::string_view name : kUnsupportedSections) {
+    const JsonValue* section = json.Find(name);
+    if (section != nullptr && !IsNullOrEmpty(*section)) {
+      return Error(Concat(name, ": not supported by this version"));
+    }
+  }
   VmConfig config;
-  const auto boot_source = json.find("boot-source");
-  if (boot_source == json.end()) return Error("missing field `boot-source`");
-  config.boot_source = TRY_CONTEXT(ReadBootSource(*boot_source), "boot-source");
-  TRY_CONTEXT(Validate(*config.boot_source), "boot-source");
-
-  const auto machine = json.find("machine-config");
-  if (machine != json.end() && !machine->is_null()) {
-    config.machine = TRY_CONTEXT(ReadMachineConfig(*machine), "machine-config");
-    TRY_CONTEXT(Validate(config.machine), "machine-config");
-  }
-
-  const auto drives = json.find("drives");
-  if (drives == json.end()) return Error("missing field `drives`");
-  if (!drives->is_array()) return Error("drives: invalid type, expected a sequence");
-  for (const Json& entry : *drives) {
-    DriveConfig drive = TRY_CONTEXT(ReadDrive(entry), "drives");
-    TRY_CONTEXT(Validate(drive), "drives");
-    TRY_CONTEXT(InsertDrive(config.drives, std::move(drive)), "drives");
-  }
+  config.boot_source = TRY(ReadBootSourceSection(json));
+  config.machine = TRY(ReadMachineSection(json));
+  config.drives = TRY(ReadDrivesSection(json));
   return config;
 }
 
-std::string ToJson(const MachineConfig& machine) { return Dump(ToJsonValue(machine)); }
-
-std::string ToJson(const VmConfig& config) {
-  Json json = {{"machine-config", ToJsonValue(config.machine)}, {"drives", Json::array()}};
-  for (const DriveConfig& drive : config.drives) json["drives"].push_back(ToJsonValue(drive));
-  json["boot-source"] = config.boot_source ? ToJsonValue(*config.boot_source) : Json::object();
-  return Dump(json);
+std::string ToJson(const MachineConfig& machine) {
+  JsonWriter out;
+  out.BeginObject();
+  WriteFields(out, machine);
+  out.EndObject();
+  return std::move(out).Take();
 }
 
-std::string JsonString(std::string_view text) { return Dump(Json(text)); }
+std::string ToJson(const VmConfig& config) {
+  JsonWriter out;
+  out.BeginObject().Null("balloon").BeginArray("drives");
+  for (const DriveConfig& drive : config.drives) {
+    out.BeginObject();
+    WriteFields(out, drive);
+    out.EndObject();
+  }
+  out.EndArray().BeginObject("boot-source");
+  WriteFields(out, config.boot_source.value_or(BootSource{}));
+  out.EndObject().Null("cpu-config").Null("logger").BeginObject("machine-config");
+  WriteFields(out, config.machine);
+  out.EndObject()
+      .Null("metrics")
+      .Null("mmds-config")
+      .BeginArray("network-interfaces")
+      .EndArray()
+      .Null("vsock")
+      .Null("entropy")
+      .BeginArray("pmem")
+      .EndArray()
+      .Null("memory-hotplug")
+      .EndObject();
+  return std::move(out).Take();
+}
 
 }  // namespace ember::vmm

@@ -5,36 +5,32 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "vmm/action.h"
 #include "vmm/config.h"
+#include "vmm/config_json_value.h"
 
-// The JSON of the control API and of the configuration file, strictly: an unknown, missing,
-// duplicated, null or mistyped field is an error that names it. Pure functions; any thread.
-//
-// `id` is what the request's path names; where the body says another, that is an error too.
+// The parts of a configuration as JSON: what the control API takes and shows, and what the
+// configuration file holds. Reading is strict: an unknown, missing or mistyped field is an error
+// that names it. What the values mean is not its matter (config.h's Validate()). Pure functions;
+// any thread.
 namespace ember::vmm {
 
-Result<Action> ParsePutMachineConfig(std::string_view body);
-Result<Action> ParsePatchMachineConfig(std::string_view body);
-Result<Action> ParsePutBootSource(std::string_view body);
-Result<Action> ParsePutDrive(std::string_view id, std::string_view body);
-Result<Action> ParsePutSerial(std::string_view body);
-// InstanceStart, SendCtrlAltDel or FlushMetrics.
-Result<Action> ParsePutActions(std::string_view body);
-// PauseVm or ResumeVm.
-Result<Action> ParsePatchVm(std::string_view body);
+Result<MachineConfig> ReadMachineConfig(const JsonValue& json);
+Result<MachineConfigUpdate> ReadMachineConfigUpdate(const JsonValue& json);
+Result<BootSource> ReadBootSource(const JsonValue& json);
+Result<DriveConfig> ReadDrive(const JsonValue& json);
+Result<SerialConfig> ReadSerial(const JsonValue& json);
 
-// The configuration file: an object with boot-source and drives, and perhaps machine-config; keys
-// it does not know are passed over, unknown fields inside those are errors. Validated as the same
-// calls of the API would be, but for what needs the host.
+// A configuration file: an object with boot-source and drives, and perhaps machine-config. Keys
+// that the contract does not know are passed over; sections that it knows and this version has no
+// device for are errors unless null or empty, so that no machine starts without what its file asks
+// for. Validated as the same calls of the API would be, but for what needs the host.
 Result<VmConfig> ParseConfigFile(std::string_view text);
 
-// The answers of GET /machine-config and GET /vm/config; the latter is a configuration file again.
+// What GET /machine-config answers.
 std::string ToJson(const MachineConfig& machine);
+// What GET /vm/config answers: every section of the contract, null or empty where it is not
+// configured. It is a configuration file again, once there is a boot source.
 std::string ToJson(const VmConfig& config);
-
-// The text as a JSON string, quotes included; bytes that are not UTF-8 are replaced.
-std::string JsonString(std::string_view text);
 
 }  // namespace ember::vmm
 

@@ -1,162 +1,134 @@
 #include "vmm/config_json_reader.h"
 
 #include <algorithm>
-#include <set>
+#include <charconv>
+
+#include "base/concat.h"
 
 namespace ember::vmm {
 namespace {
 
-constexpr int kMaxDepth = 16;
+// As much of a client's text as an error repeats.
+constexpr size_t kShownBytes = 64;
 
-// A value as an error shows it: its type and, where it is short, itself.
-std::string Describe(const Json& value) {
-  switch (value.type()) {
-    case Json::value_t::null:
-      return "null";
-    case Json::value_t::object:
-      return "map";
-    case Json::value_t::array:
-      return "sequence";
-    case Json::value_t::string: {
-      constexpr size_t kShown = 64;
-      const std::string text = value.get<std::string>();
-      return Concat("string \"", std::string_view(text).substr(0, kShown),
-                    text.size() > kShown ? "…\"" : "\"");
-    }
-    case Json::value_t::boolean:
-      return Concat("boolean `", value.dump(), "`");
-    case Json::value_t::number_float:
-      return Concat("floating point `", value.dump(), "`");
+std::string Shown(std::string_view text) {
+  if (text.size() <= kShownBytes) return std::string(text);
+  size_t end = kShownBytes;
+  // Not in the middle of a character: 10xxxxxx continues one (the text is valid UTF-8).
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return Concat(text.substr(0, end), "...");
+}
+
+std::string Quote(double value) {
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), value);
+  return std::string(digits, end.ptr);
+}
+
+// "`a`", "`a` or `b`", "one of `a`, `b`, `c`".
+std::string Choice(std::span<const std::string_view> names) {
+  if (names.size() == 1) return Concat("`", names[0], "`");
+  if (names.size() == 2) return Concat("`", names[0], "` or `", names[1], "`");
+  std::string text = "one of ";
+  for (size_t i = 0; i < names.size(); ++i) {
+    text += Concat(i == 0 ? "`" : ", `", names[i], "`");
+  }
+  return text;
+}
+
+Error InvalidType(std::string_view field, const JsonValue& value, std::string_view expected) {
+  return Error(Concat(field, ": invalid type: ", DescribeJson(value), ", expected ", expected));
+}
+
+std::string_view UnsignedName(uint64_t limit) {
+  switch (limit) {
+    case std::numeric_limits<uint8_t>::max():
+      return "u8";
+    case std::numeric_limits<uint16_t>::max():
+      return "u16";
+    case std::numeric_limits<uint32_t>::max():
+      return "u32";
     default:
-      return Concat("integer `", value.dump(), "`");
+      return "u64";
   }
 }
 
-// Watches the parser go by: what nlohmann accepts and we do not.
-class StrictWatch {
- public:
-  bool operator()(int depth, Json::parse_event_t event, const Json& value) {
-    if (depth > kMaxDepth) Complain(Concat("nested deeper than ", kMaxDepth, " levels"));
-    if (event == Json::parse_event_t::object_start) fields_.emplace_back();
-    if (event == Json::parse_event_t::object_end) fields_.pop_back();
-    if (event == Json::parse_event_t::key) {
-      const auto& name = value.get_ref<const std::string&>();
-      if (!fields_.back().insert(name).second) Complain(Concat("duplicate field `", name, "`"));
-    }
-    return true;
+struct Describer {
+  std::string operator()(JsonValue::Null) const { return "null"; }
+  std::string operator()(bool value) const { return Concat("boolean `", value, "`"); }
+  std::string operator()(uint64_t value) const { return Concat("integer `", value, "`"); }
+  std::string operator()(int64_t value) const { return Concat("integer `", value, "`"); }
+  std::string operator()(double value) const {
+    return Concat("floating point `", Quote(value), "`");
   }
-  const std::optional<std::string>& complaint() const { return complaint_; }
-
- private:
-  void Complain(std::string message) {
-    if (!complaint_) complaint_ = std::move(message);
+  std::string operator()(const std::string& value) const {
+    return Concat("string \"", Shown(value), "\"");
   }
-
-  std::vector<std::set<std::string>> fields_;
-  std::optional<std::string> complaint_;
+  std::string operator()(const JsonValue::Array&) const { return "sequence"; }
+  std::string operator()(const JsonValue::Object&) const { return "map"; }
 };
 
 }  // namespace
 
-Result<Json> ParseJson(std::string_view text) {
-  StrictWatch watch;
-  Json value = Json::parse(
-      text.begin(), text.end(),
-      [&watch](int depth, Json::parse_event_t event, Json& parsed) {
-        return watch(depth, event, parsed);
-      },
-      /*allow_exceptions=*/false);
-  if (value.is_discarded()) return Error("the text is not valid JSON");
-  if (watch.complaint()) return Error(*watch.complaint());
+std::string DescribeJson(const JsonValue& value) { return std::visit(Describer{}, value.value); }
+
+Result<ObjectReader> ObjectReader::Create(const JsonValue& value,
+                                          std::span<const std::string_view> fields) {
+  const auto* members = std::get_if<JsonValue::Object>(&value.value);
+  if (members == nullptr) {
+    return Error(Concat("invalid type: ", DescribeJson(value), ", expected a map"));
+  }
+  for (const JsonValue::Member& member : *members) {
+    if (std::ranges::find(fields, member.name) == fields.end()) {
+      return Error(Concat("unknown field `", Shown(member.name), "`, expected ", Choice(fields)));
+    }
+  }
+  return ObjectReader(value);
+}
+
+Result<const JsonValue*> ObjectReader::Get(std::string_view field) const {
+  const JsonValue* value = Find(field);
+  if (value == nullptr) return Error(Concat("missing field `", field, "`"));
   return value;
 }
 
-ObjectReader::ObjectReader(const Json& value) {
-  if (value.is_object()) {
-    object_ = &value;
-  } else {
-    Fail(Concat("invalid type: ", Describe(value), ", expected an object"));
-  }
-}
-
-const Json* ObjectReader::Take(std::string_view field) {
-  taken_.push_back(field);
-  if (object_ == nullptr) return nullptr;
-  const auto found = object_->find(field);
-  return found == object_->end() ? nullptr : &*found;
-}
-
-void ObjectReader::Fail(std::string message) {
-  if (!error_) error_ = Error(std::move(message));
-}
-
-void ObjectReader::FailType(std::string_view field, const Json& value, std::string_view expected) {
-  Fail(Concat(field, ": invalid type: ", Describe(value), ", expected ", expected));
-}
-
-void ObjectReader::FailVariant(std::string_view field, std::string_view text,
-                               const std::vector<std::string_view>& names) {
-  std::string expected;
-  for (const std::string_view name : names) {
-    expected += Concat(expected.empty() ? "`" : ", `", name, "`");
-  }
-  Fail(Concat(field, ": unknown variant `", text, "`, expected one of ", expected));
-}
-
-Status ObjectReader::Finish() {
-  if (object_ != nullptr) {
-    for (const auto& [name, value] : object_->items()) {
-      if (std::ranges::find(taken_, name) != taken_.end()) continue;
-      std::string expected;
-      for (const std::string_view known : taken_) {
-        expected += Concat(expected.empty() ? "`" : ", `", known, "`");
-      }
-      Fail(Concat("unknown field `", name, "`, expected one of ", expected));
-    }
-  }
-  if (error_) return std::move(*error_);
-  return {};
-}
-
-std::optional<uint64_t> ObjectReader::ConvertUnsigned(std::string_view field, const Json& value,
-                                                      uint64_t limit, std::string_view type) {
-  if (!value.is_number_integer()) {
-    FailType(field, value, type);
-    return std::nullopt;
-  }
-  // A negative number is not is_number_unsigned().
-  if (!value.is_number_unsigned() || value.get<uint64_t>() > limit) {
-    Fail(Concat(field, ": invalid value: ", Describe(value), ", expected ", type));
-    return std::nullopt;
-  }
-  return value.get<uint64_t>();
+Status ObjectReader::Unsupported(std::string_view field) const {
+  const JsonValue* value = Find(field);
+  if (value == nullptr || value->is_null()) return {};
+  return Error(Concat(field, ": not supported by this version"));
 }
 
 template <>
-std::optional<bool> ObjectReader::Convert<bool>(std::string_view field, const Json& value) {
-  if (value.is_boolean()) return value.get<bool>();
-  FailType(field, value, "a boolean");
-  return std::nullopt;
+Result<bool> ObjectReader::Convert<bool>(std::string_view field, const JsonValue& value) {
+  const auto* boolean = std::get_if<bool>(&value.value);
+  if (boolean == nullptr) return InvalidType(field, value, "a boolean");
+  return *boolean;
 }
 
 template <>
-std::optional<std::string> ObjectReader::Convert<std::string>(std::string_view field,
-                                                              const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  FailType(field, value, "a string");
-  return std::nullopt;
+Result<std::string> ObjectReader::Convert<std::string>(std::string_view field,
+                                                       const JsonValue& value) {
+  const auto* text = std::get_if<std::string>(&value.value);
+  if (text == nullptr) return InvalidType(field, value, "a string");
+  return *text;
 }
 
-template <>
-std::optional<uint8_t> ObjectReader::Convert<uint8_t>(std::string_view field, const Json& value) {
-  const auto number = ConvertUnsigned(field, value, std::numeric_limits<uint8_t>::max(), "u8");
-  if (!number) return std::nullopt;
-  return static_cast<uint8_t>(*number);
+Result<uint64_t> ObjectReader::ConvertUnsigned(std::string_view field, const JsonValue& value,
+                                               uint64_t limit) {
+  const auto* number = std::get_if<uint64_t>(&value.value);
+  if (number == nullptr && !std::holds_alternative<int64_t>(value.value)) {
+    return InvalidType(field, value, UnsignedName(limit));
+  }
+  if (number == nullptr || *number > limit) {
+    return Error(Concat(field, ": invalid value: ", DescribeJson(value), ", expected ",
+                        UnsignedName(limit)));
+  }
+  return *number;
 }
 
-template <>
-std::optional<uint64_t> ObjectReader::Convert<uint64_t>(std::string_view field, const Json& value) {
-  return ConvertUnsigned(field, value, std::numeric_limits<uint64_t>::max(), "usize");
+Error ObjectReader::UnknownVariant(std::string_view field, std::string_view text,
+                                   std::span<const std::string_view> known) {
+  return Error(Concat(field, ": unknown variant `", Shown(text), "`, expected ", Choice(known)));
 }
 
 }  // namespace ember::vmm

@@ -1,121 +1,132 @@
 #ifndef EMBER_VMM_CONFIG_JSON_READER_H_
 #define EMBER_VMM_CONFIG_JSON_READER_H_
 
-#include <array>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "base/concat.h"
 #include "base/result.h"
+#include "vmm/config_json_value.h"
 
 namespace ember::vmm {
 
-using Json = nlohmann::json;
-
-// Parses text strictly: no comments, no duplicate field, no nesting deeper than any of ours.
-Result<Json> ParseJson(std::string_view text);
-
-// One name of an enumeration and its value.
+// A value of an enumeration and its name in JSON.
 template <typename T>
 struct Named {
   std::string_view name;
   T value;
 };
 
-// Takes the fields of one JSON object, each once. The first thing that is wrong is kept and told by
-// Finish(); after it every field reads as absent. Lives only while one body is parsed.
+// The name of a value that is in the table.
+template <typename T, size_t n>
+std::string_view NameOf(const Named<T> (&names)[n], T value) {
+  for (const Named<T>& named : names) {
+    if (named.value == value) return named.name;
+  }
+  return {};
+}
+
+// Reads one JSON object strictly. Each error names the field and what is wrong with it, in the
+// words that clients of the contract know:
 //
-//   ObjectReader in(json);
-//   config.vcpu_count = in.Required<uint32_t>("vcpu_count");
-//   config.smt = in.Optional<bool>("smt").value_or(false);
-//   TRY(in.Finish());
+//   static constexpr std::string_view kFields[] = {"drive_id", "is_read_only"};
+//   const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+//   drive.drive_id = TRY(in.Required<std::string>("drive_id"));
+//   drive.is_read_only = TRY(in.Optional<bool>("is_read_only")).value_or(false);
+//
+// T is bool, std::string or an unsigned integer type, whose range is the field's. Borrows the
+// value.
 class ObjectReader {
  public:
-  // Borrows the value for its life.
-  explicit ObjectReader(const Json& value);
+  // Fails where `value` is no object or has a member that is not among `fields`.
+  static Result<ObjectReader> Create(const JsonValue& value,
+                                     std::span<const std::string_view> fields);
 
-  // Absent is nothing; null is nothing too, as clients write it. Another type is an error.
+  // Absent is an error.
   template <typename T>
-  std::optional<T> Optional(std::string_view field) {
-    const Json* value = Take(field);
-    if (value == nullptr || value->is_null()) return std::nullopt;
+  Result<T> Required(std::string_view field) const {
+    return Convert<T>(field, *TRY(Get(field)));
+  }
+  // Absent or null is nothing.
+  template <typename T>
+  Result<std::optional<T>> Optional(std::string_view field) const {
+    const JsonValue* value = Find(field);
+    if (value == nullptr || value->is_null()) return std::optional<T>();
+    return std::optional<T>(TRY(Convert<T>(field, *value)));
+  }
+  // Absent is `otherwise`; null is an error.
+  template <typename T>
+  Result<T> WithDefault(std::string_view field, T otherwise) const {
+    const JsonValue* value = Find(field);
+    if (value == nullptr) return otherwise;
     return Convert<T>(field, *value);
   }
 
-  // Absent or null is an error.
-  template <typename T>
-  T Required(std::string_view field) {
-    const Json* value = Take(field);
-    if (value == nullptr) {
-      Fail(Concat("missing field `", field, "`"));
-      return T{};
-    }
-    return Convert<T>(field, *value).value_or(T{});
-  }
-
-  // A string that must be one of the names.
+  // The same for a string that must be one of the names.
   template <typename T, size_t n>
-  std::optional<T> OptionalOneOf(std::string_view field, const std::array<Named<T>, n>& names) {
-    const std::optional<std::string> text = Optional<std::string>(field);
-    if (!text) return std::nullopt;
-    return Find(field, *text, std::span<const Named<T>>(names));
+  Result<T> Required(std::string_view field, const Named<T> (&names)[n]) const {
+    return Choose<T>(field, TRY(Required<std::string>(field)), names);
   }
   template <typename T, size_t n>
-  T RequiredOneOf(std::string_view field, const std::array<Named<T>, n>& names) {
-    const std::string text = Required<std::string>(field);
-    return Find(field, text, std::span<const Named<T>>(names)).value_or(T{});
+  Result<std::optional<T>> Optional(std::string_view field, const Named<T> (&names)[n]) const {
+    const std::optional<std::string> text = TRY(Optional<std::string>(field));
+    if (!text) return std::optional<T>();
+    return std::optional<T>(TRY(Choose<T>(field, *text, names)));
+  }
+  template <typename T, size_t n>
+  Result<T> WithDefault(std::string_view field, const Named<T> (&names)[n], T otherwise) const {
+    if (Find(field) == nullptr) return otherwise;
+    return Required(field, names);
   }
 
-  // The field as it is, or null where it is absent.
-  const Json* Take(std::string_view field);
-  bool Has(std::string_view field) const { return object_ != nullptr && object_->contains(field); }
-  void Fail(std::string message);
-
-  // The first error, or that a field is there which nothing took.
-  Status Finish();
+  // For a field of the contract that this version cannot honour: an error unless absent or null.
+  Status Unsupported(std::string_view field) const;
 
  private:
+  explicit ObjectReader(const JsonValue& value) : object_(value) {}
+
+  const JsonValue* Find(std::string_view field) const { return object_.Find(field); }
+  Result<const JsonValue*> Get(std::string_view field) const;
+
   template <typename T>
-  std::optional<T> Convert(std::string_view field, const Json& value);
+  static Result<T> Convert(std::string_view field, const JsonValue& value);
+  template <std::unsigned_integral T>
+  static Result<T> Convert(std::string_view field, const JsonValue& value) {
+    return static_cast<T>(TRY(ConvertUnsigned(field, value, std::numeric_limits<T>::max())));
+  }
+  static Result<uint64_t> ConvertUnsigned(std::string_view field, const JsonValue& value,
+                                          uint64_t limit);
+
   template <typename T>
-  std::optional<T> Find(std::string_view field, std::string_view text,
-                        std::span<const Named<T>> names) {
+  static Result<T> Choose(std::string_view field, std::string_view text,
+                          std::span<const Named<T>> names) {
     std::vector<std::string_view> known;
     for (const Named<T>& named : names) {
       if (named.name == text) return named.value;
       known.push_back(named.name);
     }
-    FailVariant(field, text, known);
-    return std::nullopt;
+    return UnknownVariant(field, text, known);
   }
-  void FailType(std::string_view field, const Json& value, std::string_view expected);
-  void FailVariant(std::string_view field, std::string_view text,
-                   const std::vector<std::string_view>& names);
-  std::optional<uint64_t> ConvertUnsigned(std::string_view field, const Json& value, uint64_t limit,
-                                          std::string_view type);
+  static Error UnknownVariant(std::string_view field, std::string_view text,
+                              std::span<const std::string_view> known);
 
-  const Json* object_ = nullptr;
-  std::vector<std::string_view> taken_;
-  std::optional<Error> error_;
+  const JsonValue& object_;
 };
 
 template <>
-std::optional<bool> ObjectReader::Convert<bool>(std::string_view field, const Json& value);
+Result<bool> ObjectReader::Convert<bool>(std::string_view field, const JsonValue& value);
 template <>
-std::optional<std::string> ObjectReader::Convert<std::string>(std::string_view field,
-                                                              const Json& value);
-template <>
-std::optional<uint8_t> ObjectReader::Convert<uint8_t>(std::string_view field, const Json& value);
-template <>
-std::optional<uint64_t> ObjectReader::Convert<uint64_t>(std::string_view field, const Json& value);
+Result<std::string> ObjectReader::Convert<std::string>(std::string_view field,
+                                                       const JsonValue& value);
+
+// "string "x"", "integer `5`", "null", …: a value as an error shows it, long ones cut.
+std::string DescribeJson(const JsonValue& value);
 
 }  // namespace ember::vmm
 

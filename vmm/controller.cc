@@ -1,38 +1,24 @@
 #include "vmm/controller.h"
 
-#include <optional>
 #include <utility>
 
 namespace ember::vmm {
 
-// One Perform() under way, shared by the thread that waits and the loop.
-struct Controller::Call {
-  Action action;
-  std::optional<Status> outcome;  // guarded by the controller's mutex_
-};
-
 Controller::Controller(EventLoop& loop, MachineFactory factory)
-    : loop_(loop), phase_(std::in_place_type<PrebootController>, std::move(factory)) {}
+    : loop_(loop),
+      phase_(std::in_place_type<PrebootController>, std::move(factory)),
+      snapshot_(std::make_shared<const Snapshot>()) {}
 
 Controller::~Controller() = default;
 
-Status Controller::Perform(Action action) {
-  const auto call = std::make_shared<Call>();
-  call->action = std::move(action);
-  loop_.Post([this, call] {
-    Status outcome = PerformHere(call->action);
-    const MutexLock lock(mutex_);
-    call->outcome = std::move(outcome);
-    changed_.NotifyAll();
-  });
-  const MutexLock lock(mutex_);
-  while (!call->outcome && !closed_) changed_.Wait(mutex_);
-  if (!call->outcome) return Error("The machine is ending.");
-  return *call->outcome;
+void Controller::Perform(Action action, Done done) {
+  loop_.Post(
+      [this, action = std::move(action), done = std::move(done)] { done(PerformHere(action)); });
 }
 
 Status Controller::PerformHere(const Action& action) {
   Status outcome = Dispatch(action);
+  // Before anyone learns of the outcome, so that who asks next sees what it changed.
   Publish();
   return outcome;
 }
@@ -48,31 +34,20 @@ Status Controller::Dispatch(const Action& action) {
 }
 
 void Controller::Publish() {
-  Snapshot now;
+  auto now = std::make_shared<Snapshot>();
   if (const auto* running = std::get_if<RunningController>(&phase_)) {
-    now.state = running->paused() ? MachineState::kPaused : MachineState::kRunning;
-    now.config = config_;
+    now->state = running->paused() ? MachineState::kPaused : MachineState::kRunning;
+    now->config = config_;
   } else {
-    now.config = std::get<PrebootController>(phase_).config();
+    now->config = std::get<PrebootController>(phase_).config();
   }
   const MutexLock lock(mutex_);
   snapshot_ = std::move(now);
 }
 
-void Controller::Close() {
-  const MutexLock lock(mutex_);
-  closed_ = true;
-  changed_.NotifyAll();
-}
-
-Controller::Snapshot Controller::snapshot() const {
+std::shared_ptr<const Controller::Snapshot> Controller::snapshot() const {
   const MutexLock lock(mutex_);
   return snapshot_;
-}
-
-MachineState Controller::state() const {
-  const MutexLock lock(mutex_);
-  return snapshot_.state;
 }
 
 }  // namespace ember::vmm

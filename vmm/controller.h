@@ -1,8 +1,9 @@
 #ifndef EMBER_VMM_CONTROLLER_H_
 #define EMBER_VMM_CONTROLLER_H_
 
+#include <cstdint>
+#include <functional>
 #include <memory>
-#include <string>
 #include <variant>
 
 #include "base/event_loop.h"
@@ -18,40 +19,40 @@ namespace ember::vmm {
 
 enum class MachineState : uint8_t { kNotStarted, kRunning, kPaused };
 
-// The machine of this process, before and after its start, for the API's thread: hands actions to
-// the loop thread, which owns both phases, and answers questions itself, from a copy made after
-// each action. So a question never waits for the machine.
+// The machine of this process, before and after its start. Actions are carried out on the loop
+// thread, which owns both phases; questions are answered on the thread that asks, from a copy that
+// is renewed after each action. So a question never waits for the machine, and nobody waits for an
+// action: its outcome is called back.
 //
-//   Controller controller(loop, BuildMachine…);
-//   Status done = controller.Perform(InstanceStart{});        // the API's thread
+//   Controller controller(loop, BuildMachine);
+//   controller.Perform(InstanceStart{}, [](const Status& outcome) { … });
 class Controller {
  public:
-  // What a client may ask about. A plain copy.
+  // What a client may ask about. Constant once published.
   struct Snapshot {
     MachineState state = MachineState::kNotStarted;
     VmConfig config;
   };
+  // Called once, on the loop thread.
+  using Done = std::function<void(const Status& outcome)>;
 
   // The loop must outlive the controller.
   Controller(EventLoop& loop, MachineFactory factory);
-  // After the loop has ended and nobody waits in Perform(). Ends the machine.
+  // While the loop does not run. Ends the machine.
   ~Controller();
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
 
-  // Has the loop thread carry out the action, and waits for it. Any thread but the loop's.
-  Status Perform(Action action) EXCLUDES(mutex_);
-  // The same on the loop thread, or before the loop runs.
+  // Has the loop thread carry out the action, after those asked for before, and then call `done`.
+  // If the loop ends first, neither happens and `done` is destroyed with the loop. Any thread.
+  void Perform(Action action, Done done);
+  // Carries it out at once: on the loop thread, or while the loop does not run.
   Status PerformHere(const Action& action) EXCLUDES(mutex_);
-  // The loop has ended or will run nothing more: those who wait in Perform() get an error.
-  void Close() EXCLUDES(mutex_);
 
-  // Any thread.
-  Snapshot snapshot() const EXCLUDES(mutex_);
-  MachineState state() const EXCLUDES(mutex_);
+  // Never null. Any thread.
+  std::shared_ptr<const Snapshot> snapshot() const EXCLUDES(mutex_);
 
  private:
-  struct Call;
   Status Dispatch(const Action& action);
   void Publish() EXCLUDES(mutex_);
 
@@ -59,12 +60,10 @@ class Controller {
 
   // Loop thread.
   std::variant<PrebootController, RunningController> phase_;
-  VmConfig config_;  // of the phase that runs
+  VmConfig config_;  // of the machine that runs
 
   mutable Mutex mutex_;
-  CondVar changed_;  // closed_, or a call is done
-  Snapshot snapshot_ GUARDED_BY(mutex_);
-  bool closed_ GUARDED_BY(mutex_) = false;
+  std::shared_ptr<const Snapshot> snapshot_ GUARDED_BY(mutex_);
 };
 
 }  // namespace ember::vmm

@@ -10,8 +10,8 @@ namespace {
 
 // Opened only to tell the client now, while it can mend it; the builder opens it for use.
 Status CheckCanOpen(const std::string& path, Access access, std::string_view field) {
-  Result<Fd> file = OpenFile(path, access);
-  if (!file) return std::move(file).error().WithContext(field);
+  const Fd file = TRY_CONTEXT(OpenFile(path, access), field);
+  TRY_CONTEXT(FileSize(file, path), field);  // a folder opens, but has no bytes to read
   return {};
 }
 

@@ -7,7 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "api/router.h"
 #include "api/server.h"
 #include "base/clock.h"
 #include "base/concat.h"
@@ -106,12 +105,8 @@ Result<int> Process::Run() {
 }
 
 Result<int> Process::Loop() {
-  if (server_) {
-    auto router = std::make_shared<api::Router>(*controller_, options_.id);
-    TRY(server_->Start([router](const api::Request& request) { return router->Handle(request); }));
-  }
+  if (server_) TRY(server_->Start(*controller_, options_.id));
   loop_->Run();
-  controller_->Close();
   if (server_) server_->Stop();
   return exit_code_;
 }

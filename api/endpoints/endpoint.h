@@ -1,0 +1,61 @@
+#ifndef EMBER_API_ENDPOINTS_ENDPOINT_H_
+#define EMBER_API_ENDPOINTS_ENDPOINT_H_
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "api/message.h"
+#include "base/result.h"
+#include "vmm/action.h"
+#include "vmm/config_json_value.h"
+#include "vmm/controller.h"
+
+// What an endpoint is: a function from a request to an answer or to the action that it asks for. It
+// touches no machine and no socket. Adding one: a file here, a line in endpoints.h, a row in
+// router.cc, a test.
+namespace ember::api {
+
+// A request, as the endpoint of its path gets it. Borrowed for the call.
+struct Call {
+  std::string_view id;    // from the path, where the path has one; perhaps empty, never checked
+  std::string_view body;  // as sent; not empty for PUT and PATCH
+  const vmm::Controller::Snapshot& machine;
+  std::string_view instance_id;
+};
+
+// The request asks for an action, whose outcome is the answer: 204, or 400 with the error.
+struct ActionCall {
+  vmm::Action action;
+  bool deprecated = false;  // as in Response
+};
+
+using Outcome = std::variant<Response, ActionCall>;
+
+// An error is answered by 400.
+using Endpoint = Result<Outcome> (*)(const Call& call);
+
+// 200 with this body.
+inline Response Ok(std::string json) {
+  return {.status = HttpStatus::kOk, .body = std::move(json)};
+}
+
+// The error as the contract tells of what is wrong within a body.
+Error BodyError(const Error& error);
+Result<vmm::JsonValue> ParseBody(std::string_view body);
+// What `read` makes of the body.
+template <typename T>
+Result<T> ReadBody(std::string_view body, Result<T> (*read)(const vmm::JsonValue&)) {
+  const vmm::JsonValue json = TRY(ParseBody(body));
+  Result<T> value = read(json);
+  if (!value) return BodyError(value.error());
+  return value;
+}
+
+// The path's id must be valid, and the body's, in `field`, the same.
+Status CheckIds(std::string_view path_id, std::string_view body_id, std::string_view field);
+
+}  // namespace ember::api
+
+#endif  // EMBER_API_ENDPOINTS_ENDPOINT_H_

@@ -1,0 +1,30 @@
+#ifndef EMBER_API_ENDPOINTS_ENDPOINTS_H_
+#define EMBER_API_ENDPOINTS_ENDPOINTS_H_
+
+#include "api/endpoints/endpoint.h"
+
+// Every endpoint, METHOD /path as MethodPath; docs/api.md says what each takes and answers.
+namespace ember::api {
+
+// instance.cc
+Result<Outcome> GetInstance(const Call& call);
+Result<Outcome> GetVersion(const Call& call);
+// actions.cc
+Result<Outcome> PutActions(const Call& call);
+// boot_source.cc
+Result<Outcome> PutBootSource(const Call& call);
+// drives.cc
+Result<Outcome> PutDrive(const Call& call);
+// machine_config.cc
+Result<Outcome> GetMachineConfig(const Call& call);
+Result<Outcome> PutMachineConfig(const Call& call);
+Result<Outcome> PatchMachineConfig(const Call& call);
+// serial.cc
+Result<Outcome> PutSerial(const Call& call);
+// vm.cc
+Result<Outcome> GetVmConfig(const Call& call);
+Result<Outcome> PatchVm(const Call& call);
+
+}  // namespace ember::api
+
+#endif  // EMBER_API_ENDPOINTS_ENDPOINTS_H_

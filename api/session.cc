@@ -1,0 +1,82 @@
+#include "api/session.h"
+
+#include <utility>
+#include <variant>
+
+#include "base/check.h"
+
+namespace ember::api {
+
+void Session::Receive(std::string_view bytes) {
+  if (input_.empty()) {
+    input_ = Serve(bytes);  // the common case copies nothing
+    return;
+  }
+  input_ += bytes;
+  ServeInput();
+}
+
+std::optional<vmm::Action> Session::TakeAction() { return std::exchange(action_, std::nullopt); }
+
+void Session::Complete(const Status& outcome) {
+  EMBER_CHECK(waiting_);
+  waiting_ = false;
+  Response response = outcome ? Response{} : Fault(outcome.error().message());
+  response.deprecated = deprecated_;
+  Send(response);
+  ServeInput();
+}
+
+void Session::OnSent(size_t size_bytes) {
+  output_.erase(0, size_bytes);
+  ServeInput();
+}
+
+void Session::ServeInput() {
+  const size_t left = Serve(input_).size();
+  input_.erase(0, input_.size() - left);
+}
+
+std::string_view Session::Serve(std::string_view bytes) {
+  while (!bytes.empty() && !waiting_ && !ended_ && output_.size() < kMaxOutputBytes) {
+    const size_t taken = parser_.Parse(bytes);
+    bytes.remove_prefix(taken);
+    switch (parser_.state()) {
+      case RequestParser::State::kComplete:
+        Answer(parser_.request());
+        break;
+      case RequestParser::State::kBroken:
+        ended_ = true;
+        AppendResponse(output_, TransportError(parser_.error()), AfterResponse::kClose);
+        break;
+      case RequestParser::State::kIncomplete:
+        if (parser_.expects_continue() && !std::exchange(told_to_continue_, true)) {
+          AppendContinue(output_);
+        }
+        if (taken == 0) return bytes;
+        break;
+    }
+  }
+  return ended_ ? std::string_view() : bytes;
+}
+
+void Session::Answer(const Request& request) {
+  Outcome outcome = router_.Handle(request);
+  if (auto* call = std::get_if<ActionCall>(&outcome)) {
+    action_ = std::move(call->action);
+    deprecated_ = call->deprecated;
+    waiting_ = true;
+    return;
+  }
+  Send(std::get<Response>(outcome));
+}
+
+void Session::Send(const Response& response) {
+  ended_ = !parser_.keep_alive();
+  AppendResponse(output_, response, ended_ ? AfterResponse::kClose : AfterResponse::kKeepAlive);
+  ++answered_;
+  told_to_continue_ = false;
+  if (!ended_) parser_.Next();
+}
+
+}  // namespace ember::api

@@ -1,0 +1,100 @@
+#ifndef EMBER_TESTS_VMM_FAKE_MACHINE_H_
+#define EMBER_TESTS_VMM_FAKE_MACHINE_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/thread_annotations.h"
+#include "vmm/machine.h"
+
+namespace ember::vmm {
+
+// What the machines of a FakeMachineRoom were asked, and what they are to answer. Any thread.
+class FakeMachineRoom {
+ public:
+  // A factory for a Controller; the room must outlive its machines.
+  MachineFactory factory() {
+    return [this](const VmConfig& config) { return Build(config); };
+  }
+
+  // "start", "pause", "resume", "ctrl-alt-del", "end" in order.
+  std::vector<std::string> events() const {
+    const MutexLock lock(mutex_);
+    return events_;
+  }
+  VmConfig started_config() const {
+    const MutexLock lock(mutex_);
+    return started_config_;
+  }
+  // From now on what is asked fails with this; an empty message means success again.
+  void FailWith(std::string message) {
+    const MutexLock lock(mutex_);
+    failure_ = std::move(message);
+  }
+  // From now on what is asked waits until Release().
+  void Hold() {
+    const MutexLock lock(mutex_);
+    held_ = true;
+  }
+  void Release() {
+    const MutexLock lock(mutex_);
+    held_ = false;
+    changed_.NotifyAll();
+  }
+  // Until a request waits for Release().
+  void AwaitHeldRequest() {
+    const MutexLock lock(mutex_);
+    while (waiting_ == 0) changed_.Wait(mutex_);
+  }
+
+ private:
+  class FakeMachine final : public Machine {
+   public:
+    explicit FakeMachine(FakeMachineRoom& room) : room_(room) {}
+    ~FakeMachine() override { room_.Note("end"); }
+    Status Pause() override { return room_.Ask("pause"); }
+    Status Resume() override { return room_.Ask("resume"); }
+    Status SendCtrlAltDel() override { return room_.Ask("ctrl-alt-del"); }
+
+   private:
+    FakeMachineRoom& room_;
+  };
+
+  Result<std::unique_ptr<Machine>> Build(const VmConfig& config) {
+    TRY(Ask("start"));
+    const MutexLock lock(mutex_);
+    started_config_ = config;
+    return std::make_unique<FakeMachine>(*this);
+  }
+
+  void Note(std::string event) {
+    const MutexLock lock(mutex_);
+    events_.push_back(std::move(event));
+  }
+
+  Status Ask(std::string event) {
+    const MutexLock lock(mutex_);
+    ++waiting_;
+    changed_.NotifyAll();
+    while (held_) changed_.Wait(mutex_);
+    --waiting_;
+    events_.push_back(std::move(event));
+    if (failure_.empty()) return {};
+    return Error(failure_);
+  }
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::vector<std::string> events_ GUARDED_BY(mutex_);
+  VmConfig started_config_ GUARDED_BY(mutex_);
+  std::string failure_ GUARDED_BY(mutex_);
+  bool held_ GUARDED_BY(mutex_) = false;
+  int waiting_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_TESTS_VMM_FAKE_MACHINE_H_
