@@ -43,8 +43,8 @@ size_t FindInitWords(std::string_view line) {
 
 Status CheckCommandLine(std::string_view line, uint64_t limit_bytes) {
   if (line.size() > limit_bytes) {
-    return Error(Concat("command line of ", line.size(), " bytes exceeds the kernel's limit of ",
-                        limit_bytes));
+    return Error(Concat("command line of ", line.size(),
+                        " bytes exceeds the kernel's cmdline_size ", limit_bytes));
   }
   const auto wrong = std::ranges::find_if_not(line, IsAllowed);
   if (wrong == line.end()) return {};

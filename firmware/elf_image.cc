@@ -81,11 +81,9 @@ Result<ElfImage::Segment> ToSegment(const ImageFile& file, std::string_view name
 
 Status AddProgramHeader(const ImageFile& file, std::string_view name, const Elf64_Phdr& header,
                         ElfImage& image) {
-  if (header.p_type == PT_LOAD && header.p_memsz == 0) {
-    return Expect(file, Concat(name, " p_filesz"), header.p_filesz, 0);
-  }
   if (header.p_type == PT_LOAD) {
-    image.segments.push_back(TRY(ToSegment(file, name, header)));
+    const ElfImage::Segment segment = TRY(ToSegment(file, name, header));
+    if (segment.target.size_bytes != 0) image.segments.push_back(segment);
   } else if (header.p_type == PT_NOTE) {
     TRY(CheckFileBytes(file, name, header));
     image.notes.push_back({.file_offset = header.p_offset,

@@ -97,8 +97,9 @@ Result<LoadedKernel> LoadKernel(const GuestMemory& memory, const ImageFile& file
                                 const BootParameters& parameters, const GuestRange& room) {
   if (IsElf(file)) return LoadElfKernel(memory, file, parameters, room);
   if (IsBzImage(file)) return LoadBz(memory, file, parameters, room);
-  return file.Wrong(Concat("of ", file.size_bytes(),
-                           " bytes has neither ELF's magic number at 0 nor a bzImage's at 0x202"));
+  return file.Wrong(
+      Concat("of ", file.size_bytes(),
+             " bytes has neither ELF's magic number at 0 nor a bzImage's (header) at 0x202"));
 }
 
 Status WriteCommandLine(const GuestMemory& memory, const std::string& line,
@@ -115,14 +116,11 @@ Result<std::optional<GuestRange>> LoadInitrdAbove(const GuestMemory& memory, con
                                                   const GuestRange& room) {
   if (files.initrd == nullptr) return std::nullopt;
   const ImageFile file = TRY(ImageFile::Create(files.initrd_path, *files.initrd));
-  const uint64_t limit =
-      std::min(uint64_t{kernel.header.fields.initrd_addr_max} + 1, ToInteger(room.end()));
-  const uint64_t start = ToInteger(kernel.range.end());
-  if (start >= limit) {
-    return file.Wrong(Concat("no room for an initrd: the kernel ends at ", Hex{start},
-                             ", and initrd_addr_max and RAM end at ", Hex{limit}));
-  }
-  return TRY(LoadInitrd(memory, file, {kernel.range.end(), limit - start}));
+  const uint64_t addr_max_end = uint64_t{kernel.header.fields.initrd_addr_max} + 1;
+  const InitrdLimit limit = addr_max_end < ToInteger(room.end())
+                                ? InitrdLimit{GuestAddress{addr_max_end}, "initrd_addr_max"}
+                                : InitrdLimit{room.end(), "RAM's end"};
+  return TRY(LoadInitrd(memory, file, kernel.range.end(), limit));
 }
 
 // What a loaded kernel is told, in either protocol.
