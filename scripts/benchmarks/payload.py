@@ -12,11 +12,11 @@ HEADER_BYTES, PROGRAM_HEADER_BYTES = 64, 56
 NOTE = struct.pack("<III", 4, 4, 18) + b"Xen\0" + struct.pack("<I", ENTRY)  # XEN_ELFNOTE_PHYS32_ENTRY
 
 
-def image():
+def image(code=CODE):
     note_at = HEADER_BYTES + 2 * PROGRAM_HEADER_BYTES
     code_at = 0x1000
     header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 62, 1, ENTRY, HEADER_BYTES,
                          0, 0, HEADER_BYTES, PROGRAM_HEADER_BYTES, 2, 0, 0, 0)
-    load = struct.pack("<IIQQQQQQ", 1, 5, code_at, ENTRY, ENTRY, len(CODE), len(CODE), 0x1000)
+    load = struct.pack("<IIQQQQQQ", 1, 5, code_at, ENTRY, ENTRY, len(code), len(code), 0x1000)
     note = struct.pack("<IIQQQQQQ", 4, 4, note_at, 0, 0, len(NOTE), len(NOTE), 4)
-    return (header + load + note + NOTE).ljust(code_at, b"\0") + CODE
+    return (header + load + note + NOTE).ljust(code_at, b"\0") + code

@@ -129,6 +129,13 @@ class Machine:
             assert time.monotonic() < deadline, f"no {pattern!r} in {timeout} s{told}"
             time.sleep(0.02)
 
+    def expect_log(self, text, timeout=STOP_TIMEOUT):
+        """Waits until the log holds `text`."""
+        deadline = time.monotonic() + timeout
+        while text not in self.log():
+            assert time.monotonic() < deadline, f"no {text!r} in the log\n{self.log()}"
+            time.sleep(0.005)
+
     def settled_console(self, quiet=1.0):
         """The console once nothing was added to it for `quiet` seconds."""
         before = None

@@ -8,7 +8,7 @@ from machine import Machine
 
 def ready(vm):
     """What the guest's init printed of itself."""
-    match = vm.expect(r"EMBER-INIT-READY cpus=(\d+) mem_kib=(\d+) kernel=(\S+)")
+    match = vm.expect(r"EMBER-INIT-READY cpus=(\d+) mem_kib=(\d+) kernel=(\S+) uptime=")
     return int(match[1]), int(match[2]), match[3]
 
 
