@@ -27,11 +27,13 @@ std::vector<Case> AroundRegionEnds() {
   std::vector<Case> cases;
   const std::pair<const char*, GuestRange> regions[] = {{"Low", GuestRam::kLow},
                                                         {"High", GuestRam::kHigh}};
-  for (const auto& [name, range] : regions) {
+  for (const auto& region : regions) {
+    const std::string name = region.first;
+    const GuestRange range = region.second;
     const uint64_t start = ToInteger(range.start), end = ToInteger(range.end());
     const auto add = [&](const char* what, uint64_t addr, uint64_t len) {
       const bool in_ram = addr >= start && addr <= end && len <= end - addr;
-      cases.push_back({name + std::string(what), addr, static_cast<uint32_t>(len), in_ram});
+      cases.push_back({name + what, addr, static_cast<uint32_t>(len), in_ram});
     };
     add("First", start, 1);
     add("Whole", start, range.size_bytes);

@@ -30,7 +30,7 @@ std::span<const iovec> NextPieces(const Buffers& data, iovec& cut) {
 
 }  // namespace
 
-BlockDevice::BlockDevice(std::unique_ptr<Disk> disk, Options options)
+BlockDevice::BlockDevice(std::unique_ptr<Disk> disk, const Options& options)
     : disk_(std::move(disk)),
       name_(Concat("block ", options.drive_id)),
       cache_type_(options.cache_type),

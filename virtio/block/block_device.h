@@ -47,7 +47,7 @@ class BlockDevice final : public VirtioDevice {
   };
 
   // Read-only where the disk is. A disk's bytes after its last whole sector are not used.
-  BlockDevice(std::unique_ptr<Disk> disk, Options options);
+  BlockDevice(std::unique_ptr<Disk> disk, const Options& options);
   ~BlockDevice() override;
 
   const BlockMetrics& metrics() const { return metrics_; }

@@ -29,9 +29,6 @@ struct BlockRequest {
   Buffers to_read;              // the rest of the readable bytes
   Buffers to_write;             // the writable bytes but the last
   std::byte* status = nullptr;  // the last writable byte; never null
-
-  // The data that a read or write moves; empty for other types.
-  const Buffers& transfer_data() const { return type == VIRTIO_BLK_T_OUT ? to_read : to_write; }
 };
 
 // Takes the chain apart, copying the header out once. A chain that has no room for header or status
