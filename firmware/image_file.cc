@@ -9,8 +9,9 @@
 namespace ember::firmware {
 namespace {
 
-// Under this a read into fresh memory costs less than a mapping and its faults.
-constexpr uint64_t kSmallestMappingBytes = 128 << 10;
+// Smaller pieces are not worth a mapping of their own. On a cached file, touching every page, 16
+// KiB take 8 us to read and 6 us to map; 3 MiB take 3500 us and 166 us.
+constexpr uint64_t kSmallestMappingBytes = 16 << 10;
 
 uint64_t PageBytes() {
   static const auto page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));

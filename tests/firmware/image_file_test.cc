@@ -80,7 +80,7 @@ TEST_F(ImageFileTest, MemoryThatIsSharedIsReadInto) {
 
 TEST_F(ImageFileTest, AFewPagesAreRead) {
   const auto memory = RamOf(4 * kMiB);
-  ExpectLoaded(*memory, kMiB, kMiB - 4 * kPage);
+  ExpectLoaded(*memory, kMiB, kMiB - 3 * kPage);
   EXPECT_EQ(CountImageMappings(), 0);
 }
 
