@@ -44,6 +44,9 @@ class Runner:
         self.results = options.build_dir / "results"
         self.environment = dict(os.environ)
         self.environment["EMBER_BUILD_DIR"] = str(options.build_dir)
+        # One tree's objects serve another's, where the sources are the same.
+        self.environment.setdefault("CCACHE_BASEDIR", str(ROOT))
+        self.environment["CCACHE_NOHASHDIR"] = "1"
         if options.long:
             self.environment["EMBER_TEST_LONG"] = "1"
             self.environment.setdefault("EMBER_FUZZ_SECONDS", "1800")

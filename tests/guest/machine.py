@@ -64,6 +64,8 @@ class Machine:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        if self.process:
+            self.process.stdin.close()
         shutil.rmtree(self.directory)
 
     def launch(self):
@@ -73,11 +75,22 @@ class Machine:
                 [VMM, "--api-sock", self.socket_path, "--log-path", str(self.log_path),
                  *self.vmm_args], stdin=subprocess.PIPE, stdout=console)
         deadline = time.monotonic() + STOP_TIMEOUT
-        while not os.path.exists(self.socket_path):
+        while not self.accepts():
             assert self.process.poll() is None, f"ember-vmm ended early\n{self.log()}"
             assert time.monotonic() < deadline, "no API socket"
             time.sleep(0.005)
         return self
+
+    def accepts(self):
+        """Whether the socket takes connections: it shows a moment before it does."""
+        connection = UnixConnection(self.socket_path)
+        try:
+            connection.connect()
+            return True
+        except OSError:
+            return False
+        finally:
+            connection.close()
 
     def request(self, method, path, body=None):
         """One API call; returns the status and the decoded answer."""
