@@ -128,6 +128,10 @@ const JsonValue* JsonValue::Find(std::string_view name) const {
 }
 
 Result<JsonValue> ParseJson(std::string_view text) {
+  // The parser would take it for the end of the text and not look at what follows.
+  if (const size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    return Error(Concat("parse error: byte ", zero, " of the text is 0"));
+  }
   TreeBuilder builder;
   nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
   return std::move(builder).Finish();

@@ -1,0 +1,203 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/concat.h"
+#include "vmm/config_json.h"
+
+namespace ember::vmm {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::string ErrorOf(std::string_view text) {
+  const Result<VmConfig> config = ParseConfigFile(text);
+  return config ? std::string() : config.error().message();
+}
+
+// A configuration file with these members beside the required ones.
+std::string FileWith(std::string_view members) {
+  return Concat(R"({"boot-source":{"kernel_image_path":"/k"},"drives":[])",
+                members.empty() ? "" : ",", members, "}");
+}
+
+TEST(ConfigFileTest, ASmallFileHasDefaults) {
+  const Result<VmConfig> config = ParseConfigFile(FileWith(""));
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(*config, (VmConfig{.boot_source = BootSource{.kernel_image_path = "/k"}}));
+}
+
+TEST(ConfigFileTest, AFullFileIsReadWhole) {
+  const Result<VmConfig> config = ParseConfigFile(R"({
+    "boot-source": {"kernel_image_path": "/k", "initrd_path": "/i", "boot_args": "quiet",
+                    "boot_protocol": "Linux64", "hardware_description": "DeviceTree"},
+    "drives": [
+      {"drive_id": "data", "is_root_device": false, "path_on_host": "/data", "rate_limiter": null},
+      {"drive_id": "rootfs", "is_root_device": true, "path_on_host": "/root",
+       "partuuid": "0eaa91a0-01", "cache_type": "Writeback", "is_read_only": true,
+       "io_engine": "Sync"}],
+    "machine-config": {"vcpu_count": 4, "mem_size_mib": 1024, "smt": true,
+                       "track_dirty_pages": true, "huge_pages": "2M"}})");
+  ASSERT_TRUE(config) << config.error().message();
+  const VmConfig expected{
+      .machine = {.vcpu_count = 4,
+                  .mem_size_mib = 1024,
+                  .smt = true,
+                  .track_dirty_pages = true,
+                  .huge_pages = HugePages::k2M},
+      .boot_source = BootSource{.kernel_image_path = "/k",
+                                .initrd_path = "/i",
+                                .boot_args = "quiet",
+                                .boot_protocol = BootProtocolChoice::kLinux64,
+                                .hardware_description = firmware::HardwareDescription::kDeviceTree},
+      .drives = {{.drive_id = "rootfs",
+                  .path_on_host = "/root",
+                  .is_root_device = true,
+                  .partuuid = "0eaa91a0-01",
+                  .is_read_only = true,
+                  .cache_type = CacheType::kWriteback},
+                 {.drive_id = "data", .path_on_host = "/data"}}};
+  EXPECT_EQ(*config, expected);
+}
+
+TEST(ConfigFileTest, BootSourceAndDrivesAreRequired) {
+  EXPECT_EQ(ErrorOf(R"({"drives":[]})"), "missing field `boot-source`");
+  EXPECT_EQ(ErrorOf(R"({"boot-source":null,"drives":[]})"), "missing field `boot-source`");
+  EXPECT_EQ(ErrorOf(R"({"boot-source":{"kernel_image_path":"/k"}})"), "missing field `drives`");
+  EXPECT_EQ(ErrorOf(R"({"boot-source":{"kernel_image_path":"/k"},"drives":null})"),
+            "drives: invalid type: null, expected a sequence");
+  EXPECT_EQ(ErrorOf(R"({"boot-source":{"kernel_image_path":"/k"},"drives":{}})"),
+            "drives: invalid type: map, expected a sequence");
+}
+
+TEST(ConfigFileTest, WhatIsNoObjectIsAnError) {
+  EXPECT_EQ(ErrorOf("[]"), "invalid type: sequence, expected a map");
+  EXPECT_EQ(ErrorOf("null"), "invalid type: null, expected a map");
+  EXPECT_THAT(ErrorOf(""), StartsWith("parse error"));
+  EXPECT_THAT(ErrorOf(FileWith("") + "x"), StartsWith("parse error"));
+}
+
+TEST(ConfigFileTest, KeysThatTheContractDoesNotKnowArePassedOver) {
+  EXPECT_EQ(ErrorOf(FileWith(R"("comment":"for the lab","x":{"y":[1]})")), "");
+  // The contract has no section for it in a file.
+  const Result<VmConfig> config = ParseConfigFile(FileWith(R"("serial":{"serial_out_path":"/c"})"));
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->serial, SerialConfig{});
+}
+
+TEST(ConfigFileTest, ASectionTwiceIsAnError) {
+  EXPECT_EQ(ErrorOf(FileWith(R"("drives":[])")), "duplicate field `drives`");
+  EXPECT_EQ(ErrorOf(FileWith(R"("x":1,"x":1)")), "duplicate field `x`");
+}
+
+TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
+  for (const std::string_view name :
+       {"balloon", "cpu-config", "logger", "metrics", "mmds-config", "network-interfaces", "vsock",
+        "entropy", "pmem", "memory-hotplug"}) {
+    EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
+    EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":[]"))), "");
+    for (const std::string_view value : {"{}", "[{}]", "\"/path\"", "false"}) {
+      EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":", value))),
+                Concat(name, ": not supported by this version"));
+    }
+  }
+}
+
+TEST(ConfigFileTest, ErrorsInASectionNameTheSectionAndTheField) {
+  EXPECT_EQ(ErrorOf(R"({"boot-source":{},"drives":[]})"),
+            "boot-source: missing field `kernel_image_path`");
+  EXPECT_THAT(ErrorOf(R"({"boot-source":{"kernel_image_path":""},"drives":[]})"),
+              StartsWith("boot-source: kernel_image_path"));
+  EXPECT_EQ(ErrorOf(R"({"boot-source":[],"drives":[]})"),
+            "boot-source: invalid type: sequence, expected a map");
+  EXPECT_THAT(ErrorOf(FileWith(R"("machine-config":{"vcpu_count":1,"mem_size_mib":128,"x":1})")),
+              StartsWith("machine-config: unknown field `x`"));
+  EXPECT_EQ(ErrorOf(FileWith(R"("machine-config":{"vcpu_count":33,"mem_size_mib":128})")),
+            "machine-config: vcpu_count 33 exceeds the limit 32");
+  EXPECT_EQ(ErrorOf(FileWith(R"("machine-config":{"vcpu_count":1})")),
+            "machine-config: missing field `mem_size_mib`");
+}
+
+TEST(ConfigFileTest, ErrorsInADriveNameItsPlace) {
+  constexpr std::string_view kRoot =
+      R"({"drive_id":"ID","is_root_device":true,"path_on_host":"/r"})";
+  const auto file = [](std::string_view drives) {
+    return Concat(R"({"boot-source":{"kernel_image_path":"/k"},"drives":[)", drives, "]}");
+  };
+  EXPECT_EQ(ErrorOf(file(Concat(kRoot, ",1"))),
+            "drives[1]: invalid type: integer `1`, expected a map");
+  EXPECT_EQ(ErrorOf(file(R"({"drive_id":"a","is_root_device":true})")),
+            "drives[0]: missing field `path_on_host`");
+  EXPECT_THAT(ErrorOf(file(R"({"drive_id":"a-b","is_root_device":true,"path_on_host":"/r"})")),
+              StartsWith("drives[0]: drive_id"));
+  std::string other(kRoot);
+  other.replace(other.find("ID"), 2, "other");
+  EXPECT_THAT(ErrorOf(file(Concat(kRoot, ",", other))), StartsWith("drives[1]: is_root_device"));
+}
+
+// What GET /vm/config answers is a configuration file.
+TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
+  std::vector<VmConfig> configs = {
+      {.boot_source = BootSource{.kernel_image_path = "/k"}},
+      {.machine = {.vcpu_count = 32, .mem_size_mib = kMaxMemoryMib},
+       .boot_source =
+           BootSource{.kernel_image_path = "/a \"quoted\" \\ name\n\xc3\xa9", .boot_args = ""}}};
+  for (const CpuTemplate cpu_template :
+       {CpuTemplate::kNone, CpuTemplate::kC3, CpuTemplate::kT2, CpuTemplate::kT2S,
+        CpuTemplate::kT2CL, CpuTemplate::kT2A, CpuTemplate::kV1N1}) {
+    configs.push_back(configs[0]);
+    configs.back().machine.cpu_template = cpu_template;
+  }
+  for (const HugePages pages : {HugePages::kNone, HugePages::kTransparent, HugePages::k2M}) {
+    configs.push_back(configs[0]);
+    configs.back().machine.huge_pages = pages;
+    configs.back().machine.smt = true;
+    configs.back().machine.track_dirty_pages = true;
+  }
+  using firmware::HardwareDescription;
+  for (const HardwareDescription description :
+       {HardwareDescription::kAcpi, HardwareDescription::kMpTable,
+        HardwareDescription::kDeviceTree}) {
+    configs.push_back(configs[0]);
+    configs.back().boot_source->hardware_description = description;
+    configs.back().boot_source->boot_protocol = BootProtocolChoice::kLinux64;
+    configs.back().boot_source->initrd_path = "/i";
+  }
+  configs.push_back(configs[0]);
+  configs.back().boot_source->boot_protocol = BootProtocolChoice::kPvh;
+  configs.back().drives = {{.drive_id = "r",
+                            .path_on_host = "/r",
+                            .is_root_device = true,
+                            .partuuid = "0eaa91a0-01",
+                            .cache_type = CacheType::kWriteback},
+                           {.drive_id = "b", .path_on_host = "/b", .is_read_only = true},
+                           {.drive_id = "a", .path_on_host = "/a"}};
+  for (const VmConfig& config : configs) {
+    const std::string text = ToJson(config);
+    SCOPED_TRACE(text);
+    const Result<VmConfig> again = ParseConfigFile(text);
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_EQ(*again, config);
+    EXPECT_EQ(ToJson(*again), text);
+  }
+}
+
+TEST(ConfigFileTest, AConfigurationIsShownWithEverySectionOfTheContract) {
+  const std::string text = ToJson(VmConfig{});
+  const Result<JsonValue> json = ParseJson(text);
+  ASSERT_TRUE(json) << json.error().message();
+  for (const std::string_view name :
+       {"balloon", "drives", "boot-source", "cpu-config", "logger", "machine-config", "metrics",
+        "mmds-config", "network-interfaces", "vsock", "entropy", "pmem", "memory-hotplug"}) {
+    EXPECT_NE(json->Find(name), nullptr) << name;
+  }
+  EXPECT_EQ(std::get<JsonValue::Object>(json->value).size(), 13U);
+}
+
+}  // namespace
+}  // namespace ember::vmm

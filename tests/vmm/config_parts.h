@@ -1,0 +1,101 @@
+#ifndef EMBER_TESTS_VMM_CONFIG_PARTS_H_
+#define EMBER_TESTS_VMM_CONFIG_PARTS_H_
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/concat.h"
+#include "vmm/config_json.h"
+
+// Every part of a configuration and every field of it, as the contract lists them: written down
+// once more, apart from the code, so that a test can go through all of them.
+namespace ember::vmm {
+
+enum class Presence {
+  kRequired,  // absent is an error, and so is null
+  kDefault,   // absent is the default; null is an error
+  kOptional,  // absent and null are the same
+};
+enum class FieldType { kBoolean, kString, kChoice, kU8, kU64 };
+
+struct PartField {
+  std::string_view name;
+  Presence presence;
+  FieldType type;
+  std::string_view value;  // a good one, as JSON
+};
+
+struct Part {
+  std::string_view name;
+  std::vector<PartField> fields;
+  std::string (*error)(std::string_view text);  // what reading `text` fails with; empty: nothing
+};
+
+template <typename T>
+std::string ReadError(std::string_view text, Result<T> (*read)(const JsonValue&)) {
+  const Result<JsonValue> json = ParseJson(text);
+  if (!json) return json.error().message();
+  const Result<T> value = read(*json);
+  return value ? std::string() : value.error().message();
+}
+
+inline std::vector<Part> AllParts() {
+  using enum Presence;
+  using enum FieldType;
+  return {
+      {.name = "machine-config",
+       .fields = {{"vcpu_count", kRequired, kU8, "2"},
+                  {"mem_size_mib", kRequired, kU64, "256"},
+                  {"smt", kDefault, kBoolean, "true"},
+                  {"cpu_template", kOptional, kChoice, R"("T2")"},
+                  {"track_dirty_pages", kDefault, kBoolean, "true"},
+                  {"huge_pages", kDefault, kChoice, R"("2M")"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadMachineConfig); }},
+      {.name = "machine-config update",
+       .fields = {{"vcpu_count", kOptional, kU8, "2"},
+                  {"mem_size_mib", kOptional, kU64, "256"},
+                  {"smt", kOptional, kBoolean, "true"},
+                  {"cpu_template", kOptional, kChoice, R"("T2")"},
+                  {"track_dirty_pages", kOptional, kBoolean, "true"},
+                  {"huge_pages", kOptional, kChoice, R"("2M")"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadMachineConfigUpdate); }},
+      {.name = "boot-source",
+       .fields = {{"kernel_image_path", kRequired, kString, R"("/kernel")"},
+                  {"initrd_path", kOptional, kString, R"("/initrd")"},
+                  {"boot_args", kOptional, kString, R"("quiet")"},
+                  {"boot_protocol", kOptional, kChoice, R"("Pvh")"},
+                  {"hardware_description", kOptional, kChoice, R"("Acpi")"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadBootSource); }},
+      {.name = "drive",
+       .fields = {{"drive_id", kRequired, kString, R"("rootfs")"},
+                  {"is_root_device", kRequired, kBoolean, "true"},
+                  {"path_on_host", kRequired, kString, R"("/disk")"},
+                  {"partuuid", kOptional, kString, R"("0eaa91a0-01")"},
+                  {"cache_type", kDefault, kChoice, R"("Writeback")"},
+                  {"is_read_only", kOptional, kBoolean, "true"},
+                  {"io_engine", kOptional, kChoice, R"("Sync")"},
+                  {"discard", kOptional, kBoolean, "false"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadDrive); }},
+      {.name = "serial",
+       .fields = {{"serial_out_path", kOptional, kString, R"("/console")"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadSerial); }},
+  };
+}
+
+// The object of `fields`, but the one named `changed` with `value`, or without it if that is empty.
+inline std::string ObjectText(std::span<const PartField> fields, std::string_view changed = {},
+                              std::string_view value = {}) {
+  std::string text;
+  for (const PartField& field : fields) {
+    const std::string_view now = field.name == changed ? value : field.value;
+    if (now.empty()) continue;
+    text += Concat(text.empty() ? "" : ",", "\"", field.name, "\":", now);
+  }
+  return Concat("{", text, "}");
+}
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_TESTS_VMM_CONFIG_PARTS_H_

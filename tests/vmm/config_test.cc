@@ -1,0 +1,199 @@
+#include "vmm/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ember::vmm {
+namespace {
+
+using firmware::HardwareDescription;
+
+std::string Message(const Status& status) { return status ? "" : status.error().message(); }
+
+TEST(MachineConfigTest, VcpuCountHasARange) {
+  const auto with = [](uint32_t count) {
+    return Message(Validate(MachineConfig{.vcpu_count = count}));
+  };
+  EXPECT_EQ(with(0), "vcpu_count 0 is below the least, 1");
+  EXPECT_EQ(with(1), "");
+  EXPECT_EQ(with(32), "");
+  EXPECT_EQ(with(33), "vcpu_count 33 exceeds the limit 32");
+}
+
+TEST(MachineConfigTest, VcpuCountWithSmtIsOneOrEven) {
+  const auto with = [](uint32_t count) {
+    return Message(Validate(MachineConfig{.vcpu_count = count, .smt = true}));
+  };
+  EXPECT_EQ(with(1), "");
+  for (uint32_t pairs = 1; pairs <= kMaxVcpus / 2; ++pairs) EXPECT_EQ(with(2 * pairs), "");
+  EXPECT_EQ(with(3), "vcpu_count 3 must be 1 or even when smt is true");
+  EXPECT_EQ(with(31), "vcpu_count 31 must be 1 or even when smt is true");
+  EXPECT_EQ(Message(Validate(MachineConfig{.vcpu_count = 31})), "");
+}
+
+TEST(MachineConfigTest, MemorySizeHasARange) {
+  const auto with = [](uint64_t size_mib) {
+    return Message(Validate(MachineConfig{.mem_size_mib = size_mib}));
+  };
+  EXPECT_EQ(with(0), "mem_size_mib 0 is below the least, 1");
+  EXPECT_EQ(with(1), "");
+  EXPECT_EQ(with(16777216), "");
+  EXPECT_EQ(with(16777217), "mem_size_mib 16777217 exceeds the limit 16777216");
+  EXPECT_EQ(with(UINT64_MAX), "mem_size_mib 18446744073709551615 exceeds the limit 16777216");
+}
+
+TEST(MachineConfigTest, MemoryOfHugePagesIsEven) {
+  EXPECT_EQ(Message(Validate(MachineConfig{.mem_size_mib = 3, .huge_pages = HugePages::k2M})),
+            "mem_size_mib 3 must be even when huge_pages is 2M");
+  EXPECT_EQ(
+      Message(Validate(MachineConfig{.mem_size_mib = 3, .huge_pages = HugePages::kTransparent})),
+      "");
+}
+
+TEST(MachineConfigTest, ApplyChangesOnlyWhatTheUpdateHas) {
+  const MachineConfig machine{.vcpu_count = 2, .mem_size_mib = 64, .smt = true};
+  EXPECT_EQ(Apply(machine, {}), machine);
+  EXPECT_EQ(Apply(machine, {.mem_size_mib = 32, .huge_pages = HugePages::k2M}),
+            (MachineConfig{
+                .vcpu_count = 2, .mem_size_mib = 32, .smt = true, .huge_pages = HugePages::k2M}));
+}
+
+TEST(BootSourceTest, PathsAreNotEmpty) {
+  EXPECT_EQ(Message(Validate(BootSource{})), "kernel_image_path is empty");
+  EXPECT_EQ(Message(Validate(BootSource{.kernel_image_path = "/k", .initrd_path = ""})),
+            "initrd_path is empty");
+}
+
+TEST(BootSourceTest, BootArgsArePrintableAscii) {
+  const auto with = [](std::string args) {
+    return Message(Validate(BootSource{.kernel_image_path = "/k", .boot_args = std::move(args)}));
+  };
+  EXPECT_EQ(with(""), "");
+  EXPECT_EQ(with("console=ttyS0 init=/bin/sh ~"), "");
+  EXPECT_EQ(with("a\nb"), "boot_args holds the byte 0xa, which is not printable ASCII");
+  EXPECT_EQ(with(std::string("a\0b", 3)),
+            "boot_args holds the byte 0x0, which is not printable ASCII");
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool printable = byte >= ' ' && byte <= '~';
+    EXPECT_EQ(with(std::string(1, static_cast<char>(byte))).empty(), printable) << byte;
+  }
+  EXPECT_EQ(with("\xc3\xa4"), "boot_args holds the byte 0xc3, which is not printable ASCII");
+}
+
+TEST(BootSourceTest, HardwareIsDescribedByAcpiUnlessTheKernelIsToldNotToLook) {
+  const auto with = [](std::string args) {
+    return HardwareDescriptionOf({.kernel_image_path = "/k", .boot_args = std::move(args)});
+  };
+  EXPECT_EQ(HardwareDescriptionOf({.kernel_image_path = "/k"}), HardwareDescription::kAcpi);
+  EXPECT_EQ(with("console=ttyS0 acpi=off"), HardwareDescription::kMpTable);
+  EXPECT_EQ(with("acpi=off"), HardwareDescription::kMpTable);
+  EXPECT_EQ(with("acpi=off  quiet "), HardwareDescription::kMpTable);
+  EXPECT_EQ(with("acpi=offer xacpi=off"), HardwareDescription::kAcpi);
+  EXPECT_EQ(with(" acpi "), HardwareDescription::kAcpi);
+}
+
+TEST(BootSourceTest, HardwareIsDescribedAsTheClientSays) {
+  EXPECT_EQ(HardwareDescriptionOf(
+                {.boot_args = "acpi=off", .hardware_description = HardwareDescription::kAcpi}),
+            HardwareDescription::kAcpi);
+}
+
+TEST(BootSourceTest, PvhHandsOverNoDeviceTree) {
+  const auto with = [](BootProtocolChoice protocol, HardwareDescription description) {
+    return Message(Validate(BootSource{.kernel_image_path = "/k",
+                                       .boot_protocol = protocol,
+                                       .hardware_description = description}));
+  };
+  EXPECT_EQ(with(BootProtocolChoice::kPvh, HardwareDescription::kDeviceTree),
+            "hardware_description DeviceTree cannot be handed over by boot_protocol Pvh");
+  EXPECT_EQ(with(BootProtocolChoice::kPvh, HardwareDescription::kMpTable), "");
+  EXPECT_EQ(with(BootProtocolChoice::kLinux64, HardwareDescription::kDeviceTree), "");
+  EXPECT_EQ(with(BootProtocolChoice::kAuto, HardwareDescription::kDeviceTree), "");
+}
+
+TEST(BootSourceTest, AbsentBootArgsAreTheContractsDefault) {
+  EXPECT_EQ(BootArgs({}), kDefaultBootArgs);
+  EXPECT_EQ(BootArgs({.boot_args = ""}), "");
+}
+
+TEST(DriveConfigTest, IdIsOfLettersDigitsAndUnderscores) {
+  const auto with = [](std::string id) {
+    return Message(Validate(DriveConfig{.drive_id = std::move(id), .path_on_host = "/d"}));
+  };
+  EXPECT_EQ(with("rootfs_2"), "");
+  EXPECT_EQ(with(""), "drive_id: The ID cannot be empty.");
+  EXPECT_EQ(with("a-b"),
+            "drive_id: API Resource IDs can only contain alphanumeric characters and underscores.");
+  for (int byte = 0; byte < 256; ++byte) {
+    const char letter = static_cast<char>(byte);
+    const bool allowed = (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
+                         (letter >= 'A' && letter <= 'Z') || letter == '_';
+    EXPECT_EQ(with(std::string("a") + letter).empty(), allowed) << byte;
+  }
+}
+
+TEST(DriveConfigTest, WhatCannotBeHonouredIsRefused) {
+  EXPECT_EQ(Message(Validate(DriveConfig{.drive_id = "a"})), "path_on_host is empty");
+  EXPECT_THAT(Message(Validate(DriveConfig{
+                  .drive_id = "a", .path_on_host = "/d", .io_engine = IoEngine::kAsync})),
+              testing::HasSubstr("io_engine Async"));
+}
+
+TEST(DriveListTest, RootDriveGoesFirst) {
+  std::vector<DriveConfig> drives;
+  ASSERT_TRUE(InsertDrive(drives, {.drive_id = "a"}));
+  ASSERT_TRUE(InsertDrive(drives, {.drive_id = "b"}));
+  ASSERT_TRUE(InsertDrive(drives, {.drive_id = "root", .is_root_device = true}));
+  EXPECT_THAT(drives, testing::ElementsAre(testing::Field(&DriveConfig::drive_id, "root"),
+                                           testing::Field(&DriveConfig::drive_id, "a"),
+                                           testing::Field(&DriveConfig::drive_id, "b")));
+}
+
+TEST(DriveListTest, DriveOfTheSameIdIsReplaced) {
+  std::vector<DriveConfig> drives;
+  ASSERT_TRUE(
+      InsertDrive(drives, {.drive_id = "root", .path_on_host = "/1", .is_root_device = true}));
+  ASSERT_TRUE(
+      InsertDrive(drives, {.drive_id = "root", .path_on_host = "/2", .is_root_device = true}));
+  ASSERT_EQ(drives.size(), 1u);
+  EXPECT_EQ(drives[0].path_on_host, "/2");
+}
+
+TEST(DriveListTest, SecondRootDriveIsRefused) {
+  std::vector<DriveConfig> drives;
+  ASSERT_TRUE(InsertDrive(drives, {.drive_id = "a", .is_root_device = true}));
+  ASSERT_TRUE(InsertDrive(drives, {.drive_id = "b"}));
+  const std::vector<DriveConfig> before = drives;
+  EXPECT_EQ(Message(InsertDrive(drives, {.drive_id = "b", .is_root_device = true})),
+            "is_root_device: drive b cannot be the root device: a is");
+  EXPECT_EQ(drives, before);
+  EXPECT_EQ(Message(InsertDrive(drives, {.drive_id = "c", .is_root_device = true})),
+            "is_root_device: drive c cannot be the root device: a is");
+  EXPECT_EQ(drives, before);
+}
+
+TEST(DriveListTest, ReplacedDriveKeepsItsPlace) {
+  std::vector<DriveConfig> drives;
+  for (const char* id : {"c", "a", "b"}) ASSERT_TRUE(InsertDrive(drives, {.drive_id = id}));
+  ASSERT_TRUE(InsertDrive(drives, {.drive_id = "a", .path_on_host = "/2"}));
+  EXPECT_THAT(drives, testing::ElementsAre(DriveConfig{.drive_id = "c"},
+                                           DriveConfig{.drive_id = "a", .path_on_host = "/2"},
+                                           DriveConfig{.drive_id = "b"}));
+}
+
+TEST(DriveListTest, RootDriveMayStepDownForAnother) {
+  std::vector<DriveConfig> drives;
+  ASSERT_TRUE(InsertDrive(drives, {.drive_id = "a", .is_root_device = true}));
+  ASSERT_TRUE(InsertDrive(drives, {.drive_id = "b"}));
+  ASSERT_TRUE(InsertDrive(drives, {.drive_id = "a"}));
+  ASSERT_TRUE(InsertDrive(drives, {.drive_id = "b", .is_root_device = true}));
+  EXPECT_THAT(drives, testing::ElementsAre(DriveConfig{.drive_id = "b", .is_root_device = true},
+                                           DriveConfig{.drive_id = "a"}));
+}
+
+}  // namespace
+}  // namespace ember::vmm
