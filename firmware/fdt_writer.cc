@@ -46,10 +46,13 @@ FdtWriter::FdtWriter() : buffer_(kFirstBufferBytes) {
 }
 
 void FdtWriter::BeginNode(const std::string& name) {
+  ++open_nodes_;
   Write([&] { return fdt_begin_node(buffer_.data(), name.c_str()); });
 }
 
 void FdtWriter::EndNode() {
+  EMBER_CHECK(open_nodes_ > 0);
+  --open_nodes_;
   Write([this] { return fdt_end_node(buffer_.data()); });
 }
 
@@ -77,6 +80,7 @@ void FdtWriter::Cells64(const char* name, std::initializer_list<uint64_t> values
 }
 
 Result<std::vector<std::byte>> FdtWriter::Finish() && {
+  EMBER_CHECK(open_nodes_ == 0);
   Write([this] { return fdt_finish(buffer_.data()); });
   if (error_ != 0) return Error(Concat("device tree: ", std::string_view(fdt_strerror(error_))));
   buffer_.resize(fdt_totalsize(buffer_.data()));

@@ -50,6 +50,7 @@ class FdtWriter {
   void Write(const Step& step);
 
   std::vector<std::byte> buffer_;
+  unsigned open_nodes_ = 0;
   int error_ = 0;  // libfdt's first
 };
 
