@@ -64,6 +64,7 @@ class Process {
   Status ServeApi();
   Status WatchSignals();
   Result<int> Loop();
+  Status TakeTerminal();
   vmm::MachineHost Host();
   Status StartFromFile(const std::string& path);
 
@@ -90,10 +91,11 @@ Result<int> Process::Run() {
   }
   loop_ = TRY(EventLoop::Create());
   TRY(WatchSignals());
-  terminal_.emplace(TRY(RawTerminal::Enter(STDIN_FILENO)));
-  controller_ = std::make_unique<vmm::Controller>(*loop_, [this](const vmm::VmConfig& config) {
-    return vmm::VirtualMachine::Build(config, Host());
-  });
+  controller_ = std::make_unique<vmm::Controller>(
+      *loop_, [this](const vmm::VmConfig& config) -> Result<std::unique_ptr<vmm::Machine>> {
+        TRY(TakeTerminal());
+        return vmm::VirtualMachine::Build(config, Host());
+      });
   if (options_.config_file) {
     if (Status started = StartFromFile(*options_.config_file); !started) {
       EMBER_LOG(kError,
@@ -119,6 +121,14 @@ Status Process::WatchSignals() {
       loop_->Stop();
     }
   })));
+  return {};
+}
+
+// From the machine's start on, keys go to the guest. In the background the terminal is not ours,
+// and to change its mode would stop us.
+Status Process::TakeTerminal() {
+  if (terminal_ || ::tcgetpgrp(STDIN_FILENO) != ::getpgrp()) return {};
+  terminal_.emplace(TRY(RawTerminal::Enter(STDIN_FILENO)));
   return {};
 }
 
