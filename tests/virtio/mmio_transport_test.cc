@@ -263,6 +263,21 @@ TEST_F(MmioTransportTest, DoesNotChangeAReadyQueue) {
   EXPECT_EQ(elsewhere.used_index(), 0);
 }
 
+TEST_F(MmioTransportTest, DoesNotResizeAQueueThatIsReadyOrLive) {
+  driver.Negotiate(kVersion1Feature);
+  ASSERT_TRUE(driver.EnableQueue(0, ring.place()));
+  driver.Write(reg::kQueueNum, 4);
+  driver.AddStatus(kDriverOk);
+  driver.Write(reg::kQueueNum, 4);
+  // More than a queue of 4 could have.
+  for (int i = 0; i < 10; ++i) ring.Add({Segment{rig.ram.Allocate(8), 8, true}});
+  ring.Publish();
+  driver.Notify(0);
+  rig.Pump();
+  EXPECT_EQ(ring.used_index(), 10);
+  EXPECT_EQ(driver.status() & kNeedsReset, 0U);
+}
+
 TEST_F(MmioTransportTest, TakesAQueueBackBeforeDriverOk) {
   driver.Negotiate(kVersion1Feature);
   ASSERT_TRUE(driver.EnableQueue(0, ring.place()));
