@@ -121,14 +121,23 @@ class RequestParser::Impl {
   void Next() {
     if (parts_.body.capacity() > kKeptBodyBytes) std::string().swap(parts_.body);
     parser_.emplace(parts_, max_body_bytes_);
+    head_bytes_ = 0;
     state_ = State::kIncomplete;
   }
 
   size_t Parse(std::string_view bytes) {
     EMBER_CHECK(state_ == State::kIncomplete);
     if (bytes.empty()) return 0;
+    // Beast's limit is for the first line and for the fields; ours is for both together.
+    const bool in_head = !parser_->is_header_done();
+    if (in_head) bytes = bytes.substr(0, kMaxHeadBytes - head_bytes_);
     error_code error;
     const size_t taken = parser_->put(boost::asio::buffer(bytes.data(), bytes.size()), error);
+    if (in_head && !parser_->is_header_done() && error == http::error::need_more &&
+        head_bytes_ + bytes.size() == kMaxHeadBytes) {
+      error = http::error::header_limit;
+    }
+    if (in_head) head_bytes_ += taken;
     if (error && error != http::error::need_more) {
       if (parts_.error.empty()) parts_.error = Concat("Invalid HTTP request: ", error.message());
       state_ = State::kBroken;
@@ -147,6 +156,7 @@ class RequestParser::Impl {
   const size_t max_body_bytes_;
   Parts parts_;
   std::optional<Parser> parser_;
+  size_t head_bytes_ = 0;  // taken of the head
   State state_ = State::kIncomplete;
 };
 

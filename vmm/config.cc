@@ -101,7 +101,8 @@ Status InsertDrive(std::vector<DriveConfig>& drives, DriveConfig drive) {
   } else {
     drives.push_back(std::move(drive));
   }
-  std::ranges::stable_partition(drives, &DriveConfig::is_root_device);
+  std::stable_partition(drives.begin(), drives.end(),
+                        [](const DriveConfig& each) { return each.is_root_device; });
   return {};
 }
 

@@ -1,0 +1,276 @@
+#include "api/server.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tests/api/api_fixture.h"
+
+// Sockets, threads and many clients.
+namespace ember::api {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr std::string_view kHalfARequest = "PUT /machine-config HTTP/1.1\r\nContent-Le";
+
+class ServerTest : public ApiTest {
+ protected:
+  void ExpectServed() { EXPECT_EQ(Call("GET", "/version").status, 200); }
+};
+
+size_t OpenDescriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
+TEST_F(ServerTest, AcceptsBeforeItAnswers) {
+  auto server = Server::Listen({.socket_path = socket_path()});
+  ASSERT_TRUE(server);
+  ApiClient early = Connect();
+  ASSERT_TRUE(early.valid());
+  ASSERT_TRUE(early.Send(RequestBytes("GET", "/version", "")));
+  ASSERT_TRUE((*server)->Start(controller_, "test-vm"));
+  EXPECT_EQ(early.Receive().value_or(Reply{}).status, 200);
+}
+
+TEST_F(ServerTest, RefusesAPathThatExistsAndLeavesIt) {
+  const std::string path = directory_.Write("taken", "content");
+  const auto server = Server::Listen({.socket_path = path});
+  ASSERT_FALSE(server);
+  EXPECT_EQ(server.error().message(),
+            Concat("Failed to open the API socket at: ", path,
+                   ". Check that it is not already used: Address already in use"));
+  EXPECT_EQ(TemporaryDirectory::Read(path), "content");
+}
+
+TEST_F(ServerTest, RefusesAPathTooLongForASocket) {
+  const auto server = Server::Listen({.socket_path = "/" + std::string(107, 'x')});
+  ASSERT_FALSE(server);
+  EXPECT_THAT(server.error().message(), HasSubstr("108 bytes exceeds the limit 107"));
+}
+
+TEST_F(ServerTest, RemovesItsSocketAtTheEnd) {
+  Serve();
+  EXPECT_TRUE(std::filesystem::is_socket(socket_path()));
+  ApiClient client = Connect();
+  EXPECT_EQ(client.Call("GET", "/").value_or(Reply{}).status, 200);
+  StopAll();
+  EXPECT_FALSE(std::filesystem::exists(socket_path()));
+  EXPECT_TRUE(client.AwaitEnd());
+}
+
+TEST_F(ServerTest, AdoptsASocketThatListensAndDoesNotRemoveIt) {
+  Fd listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = socket_path();
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);  // as the call wants it
+  ASSERT_EQ(::bind(listening.get(), generic, sizeof(address)), 0);
+  ASSERT_EQ(::listen(listening.get(), 8), 0);
+  auto server = Server::Adopt(std::move(listening), {});
+  ASSERT_TRUE(server) << server.error().message();
+  ASSERT_TRUE((*server)->Start(controller_, "test-vm"));
+  ExpectServed();
+  (*server)->Stop();
+  EXPECT_TRUE(std::filesystem::is_socket(path));
+}
+
+TEST_F(ServerTest, AnswersQuestionsWhileTheMachineIsBusy) {
+  Serve();
+  Configure();
+  room_.Hold();
+  ApiClient starter = Connect();
+  ASSERT_TRUE(starter.Send(RequestBytes("PUT", "/actions", R"({"action_type":"InstanceStart"})")));
+  room_.AwaitHeldRequest();
+  EXPECT_THAT(State(), HasSubstr(R"("state":"Not started")"));
+  room_.Release();
+  EXPECT_EQ(starter.Receive().value_or(Reply{}).status, 204);
+  EXPECT_THAT(State(), HasSubstr(R"("state":"Running")"));
+}
+
+TEST_F(ServerTest, TellsThoseWhoWaitThatTheMachineIsEnding) {
+  Serve();
+  StartMachine();
+  room_.Hold();
+  ApiClient first = Connect();
+  ApiClient second = Connect();
+  const std::string pause = RequestBytes("PATCH", "/vm", R"({"state":"Paused"})");
+  ASSERT_TRUE(first.Send(pause));
+  room_.AwaitHeldRequest();
+  ASSERT_TRUE(second.Send(pause));
+  EXPECT_EQ(second.Send(""), true);
+  EXPECT_EQ(Call("GET", "/version").status, 200);  // so the second's request has been read
+  loop_->Stop();                                   // the first's is under way, the second's is not
+  StopAll();
+  EXPECT_EQ(first.Receive().value_or(Reply{}).status, 204);
+  EXPECT_THAT(second.Receive().value_or(Reply{}).body, HasSubstr("The microVM is ending."));
+}
+
+TEST_F(ServerTest, ServesAThousandConnectionsOneAfterTheOther) {
+  Serve();
+  ExpectServed();
+  const size_t descriptors = OpenDescriptors();
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(Call("GET", "/version").status, 200) << i;
+  ExpectServed();
+  // The last ones' may not be closed yet.
+  EXPECT_LE(OpenDescriptors(), descriptors + 2);
+}
+
+TEST_F(ServerTest, ServesThoseWhoKeepTheirConnections) {
+  Serve();
+  std::vector<ApiClient> clients;
+  for (int i = 0; i < 20; ++i) clients.push_back(Connect());
+  for (int round = 0; round < 20; ++round) {
+    for (ApiClient& client : clients) {
+      ASSERT_EQ(client.Call("GET", "/machine-config").value_or(Reply{}).status, 200);
+    }
+  }
+}
+
+TEST_F(ServerTest, HalfOpenConnectionsHoldUpNobody) {
+  Serve();
+  std::vector<ApiClient> stalled;
+  for (int i = 0; i < 100; ++i) {
+    stalled.push_back(Connect());
+    ASSERT_TRUE(stalled.back().Send(kHalfARequest));
+  }
+  ExpectServed();
+  ASSERT_TRUE(
+      stalled[50].Send("ngth: 31\r\n\r\n"
+                       R"({"vcpu_count":1,"mem_size_mib":1})"));
+  EXPECT_EQ(stalled[50].Receive().value_or(Reply{}).status, 400);
+}
+
+TEST_F(ServerTest, NewcomerPushesOutTheClientLongestWithoutAnAnswer) {
+  Serve(4);
+  ApiClient busy = Connect();
+  EXPECT_EQ(busy.Call("GET", "/version").value_or(Reply{}).status, 200);
+  std::vector<ApiClient> stalled;
+  for (int i = 0; i < 3; ++i) {
+    stalled.push_back(Connect());
+    ASSERT_TRUE(stalled.back().Send(kHalfARequest));
+  }
+  EXPECT_EQ(busy.Call("GET", "/version").value_or(Reply{}).status, 200);
+  ExpectServed();
+  EXPECT_FALSE(stalled[0].Receive());
+  EXPECT_EQ(busy.Call("GET", "/version").value_or(Reply{}).status, 200);
+}
+
+TEST_F(ServerTest, ClientWithAnActionUnderWayIsNotPushedOut) {
+  Serve(1);
+  room_.Hold();
+  // Held outside of the machine: the loop itself is busy.
+  loop_->Post([this] { static_cast<void>(room_.factory()({})); });
+  room_.AwaitHeldRequest();
+  ApiClient changer = Connect();
+  ASSERT_TRUE(changer.Send(RequestBytes("PATCH", "/machine-config", R"({"vcpu_count":2})")));
+  ApiClient refused = Connect();
+  // Refused, or in its place where its connection came before the changer's request was read.
+  const Reply reply = refused.Call("GET", "/version").value_or(Reply{});
+  if (reply.status == 503) {
+    EXPECT_EQ(reply.body, R"({ "error": "Too many open connections" })");
+    EXPECT_THAT(reply.head, HasSubstr("Connection: close\r\n"));
+    room_.Release();
+    EXPECT_EQ(changer.Receive().value_or(Reply{}).status, 204);
+  }
+}
+
+TEST_F(ServerTest, ClientThatDisappearsMidRequestIsForgotten) {
+  Serve();
+  ExpectServed();
+  const size_t descriptors = OpenDescriptors();
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(Connect().Send(kHalfARequest));
+  ExpectServed();
+  EXPECT_LE(OpenDescriptors(), descriptors + 2);
+}
+
+TEST_F(ServerTest, ActionOfAClientThatDisappearedIsDoneAllTheSame) {
+  Serve();
+  ASSERT_TRUE(Connect().Send(RequestBytes("PATCH", "/machine-config", R"({"vcpu_count":2})")));
+  // Actions are carried out in order: once this one is, the other is.
+  EXPECT_EQ(Call("PATCH", "/machine-config", R"({"mem_size_mib":64})").status, 204);
+  EXPECT_THAT(Call("GET", "/machine-config").body, HasSubstr(R"("vcpu_count":2)"));
+}
+
+TEST_F(ServerTest, ClientThatDisappearsMidAnswerIsForgotten) {
+  Serve();
+  std::string many;
+  for (int i = 0; i < 300; ++i) many += RequestBytes("GET", "/vm/config", "");
+  for (int i = 0; i < 10; ++i) Connect().Send(many);
+  ExpectServed();
+}
+
+TEST_F(ServerTest, AnswersAllThatAClientPipelinesBeforeItReads) {
+  Serve();
+  constexpr int kRequests = 2000;
+  ApiClient client = Connect();
+  Thread writer = *Thread::Start("writer", [&client] {
+    for (int i = 0; i < kRequests; ++i) client.Send(RequestBytes("GET", "/vm/config", ""));
+  });
+  for (int i = 0; i < kRequests; ++i) {
+    ASSERT_EQ(client.Receive().value_or(Reply{}).status, 200) << i;
+  }
+}
+
+TEST_F(ServerTest, AnswersAClientThatHasEndedItsSide) {
+  Serve();
+  ApiClient client = Connect();
+  ASSERT_TRUE(client.Send(RequestBytes("PATCH", "/machine-config", R"({"vcpu_count":2})")));
+  client.EndOutput();
+  EXPECT_EQ(client.Receive().value_or(Reply{}).status, 204);
+  EXPECT_TRUE(client.AwaitEnd());
+}
+
+TEST_F(ServerTest, ReasonReachesAClientThatStillSendsItsBody) {
+  Serve();
+  ApiClient client = Connect();
+  // More than the socket's buffer holds, so that the client can finish only if it is listened to.
+  ASSERT_TRUE(client.Send("PUT /actions HTTP/1.1\r\nContent-Length: 600000\r\n\r\n"));
+  ASSERT_TRUE(client.Send(std::string(600000, ' ')));
+  EXPECT_THAT(client.Receive().value_or(Reply{}).body,
+              HasSubstr("Request payload with size 600000 is larger than the limit of 51200"));
+  EXPECT_TRUE(client.AwaitEnd());
+}
+
+TEST_F(ServerTest, ClientThatGoesOnAfterTheReasonIsCutOff) {
+  Serve();
+  ApiClient client = Connect();
+  ASSERT_TRUE(client.Send("nonsense\r\n\r\n"));
+  while (client.Send(std::string(65536, 'x'))) {
+  }
+  ExpectServed();
+}
+
+TEST_F(ServerTest, ClientsAtTheSameTimeGetTheirOwnAnswers) {
+  Serve();
+  std::vector<Thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.push_back(*Thread::Start("client", [this, i] {
+      ApiClient client = Connect();
+      const std::string path = Concat("/client", i);
+      for (int request = 0; request < 100; ++request) {
+        const Reply miss = client.Call("GET", path).value_or(Reply{});
+        EXPECT_THAT(miss.body, HasSubstr(path));
+        EXPECT_EQ(
+            client.Call("PATCH", "/machine-config", R"({"smt":true})").value_or(Reply{}).status,
+            204);
+      }
+    }));
+  }
+}
+
+}  // namespace
+}  // namespace ember::api

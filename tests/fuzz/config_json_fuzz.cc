@@ -1,0 +1,45 @@
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/check.h"
+#include "vmm/config_json.h"
+#include "vmm/config_json_writer.h"
+
+namespace {
+
+using namespace ember;  // NOLINT(google-build-using-namespace): a program of its own
+
+// Whatever is accepted and shown must be accepted again and mean the same.
+void CheckRoundTrip(const vmm::VmConfig& config) {
+  const Result<vmm::VmConfig> again = vmm::ParseConfigFile(vmm::ToJson(config));
+  EMBER_CHECK(again.has_value());
+  EMBER_CHECK(*again == config);
+}
+
+}  // namespace
+
+// A hostile text, as the configuration file and as the body of every request that has one. No text
+// may crash, and each error must fit into an answer.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string text(data, data + size);
+  if (const auto config = vmm::ParseConfigFile(text)) CheckRoundTrip(*config);
+
+  const Result<vmm::JsonValue> json = vmm::ParseJson(text);
+  if (!json) {
+    std::string shown;
+    vmm::AppendJsonString(shown, json.error().message());
+    EMBER_CHECK(vmm::ParseJson(shown).has_value());
+    return 0;
+  }
+  static_cast<void>(vmm::ReadMachineConfigUpdate(*json));
+  static_cast<void>(vmm::ReadBootSource(*json));
+  static_cast<void>(vmm::ReadDrive(*json));
+  static_cast<void>(vmm::ReadSerial(*json));
+  if (const auto machine = vmm::ReadMachineConfig(*json)) {
+    const auto again = vmm::ReadMachineConfig(*vmm::ParseJson(vmm::ToJson(*machine)));
+    EMBER_CHECK(again.has_value() && *again == *machine);
+  }
+  return 0;
+}

@@ -1,0 +1,58 @@
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "api/session.h"
+#include "base/check.h"
+#include "base/event_loop.h"
+#include "vmm/controller.h"
+
+namespace {
+
+using namespace ember;  // NOLINT(google-build-using-namespace): a program of its own
+
+constexpr size_t kMaxBodyBytes = 512;
+
+// What a client gets for its bytes, sent in pieces of `piece_bytes`. Actions succeed at once.
+std::string Converse(const api::Router& router, std::string_view bytes, size_t piece_bytes) {
+  api::Session session(router, kMaxBodyBytes);
+  std::string output;
+  while (!bytes.empty() && session.wants_input()) {
+    const std::string_view piece = bytes.substr(0, piece_bytes);
+    bytes.remove_prefix(piece.size());
+    session.Receive(piece);
+    while (session.waiting() || !session.output().empty()) {
+      output += session.output();
+      session.OnSent(session.output().size());
+      if (session.TakeAction()) session.Complete({});
+    }
+  }
+  return output;
+}
+
+}  // namespace
+
+// Hostile bytes on a connection: HTTP, the routes and the bodies. However they are cut into pieces,
+// the answers are the same. The first byte says how.
+//
+// Bytes that end the head or body under way and then cannot begin a request come last, as a fault
+// may be told as soon as it is seen or when its head is complete.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const std::unique_ptr<EventLoop> loop = *EventLoop::Create();
+  static const vmm::Controller controller(
+      *loop, [](const vmm::VmConfig&) -> Result<std::unique_ptr<vmm::Machine>> {
+        return Error("a fuzzer has no machine");
+      });
+  static const api::Router router(controller, "fuzz");
+  if (size == 0 || size > api::RequestParser::kMaxHeadBytes / 2) return 0;
+  const std::string bytes = std::string(data + 1, data + size) + "\r\n\r\n" +
+                            std::string(kMaxBodyBytes, '\n') + "\r\n\r\n";
+  const std::string whole = Converse(router, bytes, bytes.size());
+  const std::string pieces = Converse(router, bytes, size_t{data[0]} + 1);
+  // Told to go on with its body is only who has not sent it yet.
+  if (bytes.find("100-") == std::string::npos) EMBER_CHECK(whole == pieces);
+  return 0;
+}
