@@ -1,0 +1,136 @@
+#include "vmm/controller.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "tests/base/temporary_directory.h"
+#include "tests/vmm/fake_machine.h"
+
+namespace ember::vmm {
+namespace {
+
+using testing::ElementsAre;
+
+class ControllerTest : public testing::Test {
+ protected:
+  BootSource Kernel() { return {.kernel_image_path = directory_.Write("kernel", "kernel")}; }
+  void Start() {
+    ASSERT_TRUE(controller_->PerformHere(PutBootSource{Kernel()}));
+    ASSERT_TRUE(controller_->PerformHere(InstanceStart{}));
+  }
+  std::string Fault(const Action& action) {
+    const Status status = controller_->PerformHere(action);
+    return status ? "" : status.error().message();
+  }
+
+  TemporaryDirectory directory_;
+  FakeMachineRoom room_;
+  std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
+  std::unique_ptr<Controller> controller_ = std::make_unique<Controller>(*loop_, room_.factory());
+};
+
+TEST_F(ControllerTest, BeginsWithTheDefaults) {
+  EXPECT_EQ(controller_->snapshot()->state, MachineState::kNotStarted);
+  EXPECT_EQ(controller_->snapshot()->config, VmConfig{});
+}
+
+TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
+  constexpr char kBefore[] =
+      "The requested operation is not supported before starting the microVM.";
+  constexpr char kAfter[] = "The requested operation is not supported after starting the microVM.";
+  const std::vector<Action> running = {PauseVm{}, ResumeVm{}, SendCtrlAltDel{}, FlushMetrics{}};
+  for (const Action& action : running) EXPECT_EQ(Fault(action), kBefore) << action.index();
+  Start();
+  const VmConfig config = controller_->snapshot()->config;
+  const std::vector<Action> preboot = {
+      PutMachineConfig{}, PatchMachineConfig{}, PutBootSource{Kernel()},
+      PutDrive{},         PutSerial{},          InstanceStart{}};
+  for (const Action& action : preboot) EXPECT_EQ(Fault(action), kAfter) << action.index();
+  EXPECT_EQ(controller_->snapshot()->config, config);
+}
+
+TEST_F(ControllerTest, ErrorChangesNothing) {
+  ASSERT_TRUE(controller_->PerformHere(PutMachineConfig{{.vcpu_count = 2, .mem_size_mib = 64}}));
+  const VmConfig before = controller_->snapshot()->config;
+  EXPECT_NE(Fault(PutMachineConfig{{.vcpu_count = 64, .mem_size_mib = 1}}), "");
+  EXPECT_NE(Fault(PatchMachineConfig{{.vcpu_count = 0, .mem_size_mib = 1}}), "");
+  EXPECT_NE(Fault(PutBootSource{{.kernel_image_path = directory_.Path("absent")}}), "");
+  EXPECT_NE(Fault(PutDrive{{.drive_id = "a", .path_on_host = directory_.Path("absent")}}), "");
+  EXPECT_EQ(controller_->snapshot()->config, before);
+}
+
+TEST_F(ControllerTest, ReadOnlyDriveNeedsNoPermissionToWrite) {
+  // A running program's own file can be read but not written, even by root.
+  const DriveConfig drive{.drive_id = "a", .path_on_host = "/proc/self/exe"};
+  EXPECT_THAT(Fault(PutDrive{drive}), testing::HasSubstr("Text file busy"));
+  DriveConfig read_only = drive;
+  read_only.is_read_only = true;
+  EXPECT_EQ(Fault(PutDrive{read_only}), "");
+}
+
+TEST_F(ControllerTest, PauseAndResumeShowInTheState) {
+  Start();
+  EXPECT_EQ(controller_->snapshot()->state, MachineState::kRunning);
+  EXPECT_EQ(Fault(PauseVm{}), "");
+  EXPECT_EQ(controller_->snapshot()->state, MachineState::kPaused);
+  EXPECT_EQ(Fault(ResumeVm{}), "");
+  EXPECT_EQ(controller_->snapshot()->state, MachineState::kRunning);
+  EXPECT_THAT(room_.events(), ElementsAre("start", "pause", "resume"));
+}
+
+TEST_F(ControllerTest, StartThatFailsLeavesTheConfigurationToBeMended) {
+  ASSERT_TRUE(controller_->PerformHere(PutBootSource{Kernel()}));
+  const VmConfig before = controller_->snapshot()->config;
+  room_.FailWith("no memory");
+  EXPECT_EQ(Fault(InstanceStart{}), "no memory");
+  EXPECT_EQ(controller_->snapshot()->config, before);
+  EXPECT_EQ(controller_->snapshot()->state, MachineState::kNotStarted);
+  room_.FailWith("");
+  EXPECT_EQ(Fault(InstanceStart{}), "");
+}
+
+TEST_F(ControllerTest, SnapshotStaysAsItWas) {
+  const auto before = controller_->snapshot();
+  ASSERT_TRUE(controller_->PerformHere(PatchMachineConfig{{.vcpu_count = 3}}));
+  EXPECT_EQ(before->config.machine.vcpu_count, 1u);
+  EXPECT_EQ(controller_->snapshot()->config.machine.vcpu_count, 3u);
+}
+
+TEST_F(ControllerTest, ActionsAreCarriedOutInOrderAndShownBeforeTheirOutcome) {
+  std::vector<uint32_t> seen;
+  for (const uint32_t count : {2u, 3u, 4u}) {
+    controller_->Perform(PatchMachineConfig{{.vcpu_count = count}}, [&](const Status& outcome) {
+      EXPECT_TRUE(outcome);
+      seen.push_back(controller_->snapshot()->config.machine.vcpu_count);
+      if (seen.size() == 3) loop_->Stop();
+    });
+  }
+  EXPECT_THAT(seen, ElementsAre());
+  loop_->Run();
+  EXPECT_THAT(seen, ElementsAre(2, 3, 4));
+}
+
+TEST_F(ControllerTest, ActionThatTheLoopDoesNotReachHasNoOutcome) {
+  bool called = false;
+  const auto alive = std::make_shared<int>(0);
+  controller_->Perform(SendCtrlAltDel{}, [&called, alive](const Status&) { called = true; });
+  EXPECT_EQ(alive.use_count(), 2);
+  controller_.reset();
+  loop_.reset();
+  EXPECT_FALSE(called);
+  EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST_F(ControllerTest, MachineEndsWithItsController) {
+  Start();
+  controller_.reset();
+  EXPECT_THAT(room_.events(), ElementsAre("start", "end"));
+}
+
+}  // namespace
+}  // namespace ember::vmm
