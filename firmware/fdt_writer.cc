@@ -83,7 +83,8 @@ Result<std::vector<std::byte>> FdtWriter::Finish() && {
   EMBER_CHECK(open_nodes_ == 0);
   Write([this] { return fdt_finish(buffer_.data()); });
   if (error_ != 0) return Error(Concat("device tree: ", std::string_view(fdt_strerror(error_))));
-  buffer_.resize(fdt_totalsize(buffer_.data()));
+  const void* const tree = buffer_.data();  // what libfdt's macro can cast
+  buffer_.resize(fdt_totalsize(tree));
   return std::move(buffer_);
 }
 

@@ -60,7 +60,8 @@ void WriteInterruptControllers(FdtWriter& tree) {
   tree.BeginNode(NodeName("lapic", ToInteger(x86_64::kLocalApic.start)));
   tree.String("compatible", "intel,ce4100-lapic");
   tree.Range("reg", x86_64::kLocalApic);
-  tree.Flag("intel,virtual-wire-mode");  // the 8259s come in by LINT0
+  // No "intel,virtual-wire-mode": without it Linux leaves the 8259s connected by LINT0, and that is
+  // how the keyboard, which no binding describes, gets its interrupt.
   tree.EndNode();
 
   tree.BeginNode(NodeName("interrupt-controller", ToInteger(x86_64::kIoApic.start)));
