@@ -1,3 +1,5 @@
+add_custom_target(fuzz_targets)  # all of them
+
 # ember_add_fuzz_target(NAME SOURCES a.cc … [DEPS lib …])
 # NAME defines LLVMFuzzerTestOneInput; its corpus is tests/fuzz/corpus/NAME.
 # With EMBER_FUZZ it is linked with libFuzzer and CTest (label fuzz) runs it for a few seconds.
@@ -17,4 +19,5 @@ function(ember_add_fuzz_target name)
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
   endif()
   target_link_libraries(${name} PRIVATE ember_options ember_warnings ${ARG_DEPS})
+  add_dependencies(fuzz_targets ${name})
 endfunction()

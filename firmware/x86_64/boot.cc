@@ -54,8 +54,10 @@ Result<LoadedKernel> LoadBz(const GuestMemory& memory, const ImageFile& file,
   if (parameters.protocol == BootProtocol::kPvh) {
     return file.Wrong("boot protocol pvh needs an ELF kernel, and this is a bzImage");
   }
-  const BzImage image = TRY(ReadBzImage(file));
+  BzImage image = TRY(ReadBzImage(file));
   const GuestRange range = TRY(LoadBzImage(memory, file, image, room));
+  // As the protocol has it for a loader that chose another address than the header's.
+  image.header.fields.code32_start = static_cast<uint32_t>(ToInteger(range.start));
   return LoadedKernel{.protocol = BootProtocol::kLinux64,
                       .entry = BzImageEntry(range),
                       .range = range,

@@ -118,7 +118,8 @@ Board::Board(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Board::~Board() = default;
 
 Result<std::unique_ptr<Board>> Board::Create(Options options) {
-  return std::unique_ptr<Board>(new Board(TRY(Impl::Create(std::move(options)))));
+  std::unique_ptr<Impl> impl = TRY(Impl::Create(std::move(options)));
+  return std::unique_ptr<Board>(new Board(std::move(impl)));
 }
 
 Bus& Board::mmio() { return impl_->mmio; }
