@@ -28,13 +28,17 @@ void KeepOutOfDumps(const Mapping& mapping) {
   ::madvise(mapping.data(), mapping.size(), MADV_DONTDUMP);
 }
 
-Result<MemoryHost> AllocateAnonymous(std::span<const GuestRange> ranges) {
+Result<MemoryHost> AllocateAnonymous(std::span<const GuestRange> ranges, MemoryBacking backing) {
   MemoryHost host;
   for (const GuestRange& range : ranges) {
     // At a multiple of 2 MiB, so that the host can put huge pages under it where it is told to.
     Mapping mapping = TRY_CONTEXT(Mapping::AnonymousAligned(range.size_bytes, kHugePageBytes),
                                   Concat("guest memory at ", range.start));
     KeepOutOfDumps(mapping);
+    // A wish: a host without them gives small pages.
+    if (backing == MemoryBacking::kTransparentHuge) {
+      ::madvise(mapping.data(), mapping.size(), MADV_HUGEPAGE);
+    }
     host.mappings.push_back(std::move(mapping));
   }
   return host;
@@ -105,7 +109,8 @@ Result<MemoryHost> AllocateHugePages(std::span<const GuestRange> ranges) {
 Result<MemoryHost> AllocateHostMemory(std::span<const GuestRange> ranges, MemoryBacking backing) {
   switch (backing) {
     case MemoryBacking::kAnonymous:
-      return AllocateAnonymous(ranges);
+    case MemoryBacking::kTransparentHuge:
+      return AllocateAnonymous(ranges, backing);
     case MemoryBacking::kMemfd:
       return AllocateMemfd(ranges, 0);
     case MemoryBacking::kHugetlbfs2M:

@@ -22,7 +22,9 @@ namespace ember {
 template <typename T>
 concept Pod = std::is_trivially_copyable_v<T> && std::is_standard_layout_v<T>;
 
-enum class MemoryBacking { kAnonymous, kMemfd, kHugetlbfs2M };
+// kTransparentHuge is anonymous memory that asks for the host's transparent huge pages, so pieces
+// of files are read into it and not mapped.
+enum class MemoryBacking { kAnonymous, kTransparentHuge, kMemfd, kHugetlbfs2M };
 
 // The guest's RAM. Regions are fixed after Create(), sorted, and do not overlap; the guest and
 // devices write to their bytes concurrently, so what is read here may change at any time: copy

@@ -71,8 +71,21 @@ Status ValidateResourceId(std::string_view id) {
 Status Validate(const DriveConfig& drive) {
   TRY_CONTEXT(ValidateResourceId(drive.drive_id), "drive_id");
   if (drive.path_on_host.empty()) return Error("path_on_host is empty");
+  // It becomes part of one word of the kernel's command line.
+  const auto is_word = [](char c) { return c > ' ' && c <= '~'; };
+  if (drive.partuuid &&
+      (drive.partuuid->empty() || !std::ranges::all_of(*drive.partuuid, is_word))) {
+    return Error(Concat("partuuid \"", *drive.partuuid, "\" is not one word of printable ASCII"));
+  }
   if (drive.io_engine == IoEngine::kAsync) {
     return Error("io_engine Async is not supported by this version; Sync is");
+  }
+  return {};
+}
+
+Status Validate(const SerialConfig& serial) {
+  if (serial.serial_out_path && serial.serial_out_path->empty()) {
+    return Error("serial_out_path is empty");
   }
   return {};
 }

@@ -97,6 +97,7 @@ Status ValidateResourceId(std::string_view id);
 Status Validate(const MachineConfig& machine);
 Status Validate(const BootSource& boot_source);
 Status Validate(const DriveConfig& drive);
+Status Validate(const SerialConfig& serial);
 
 // `machine` with the update's fields in place of its own.
 MachineConfig Apply(const MachineConfig& machine, const MachineConfigUpdate& update);

@@ -59,6 +59,7 @@ Status PrebootController::Do(const PutDrive& action) {
 }
 
 Status PrebootController::Do(const PutSerial& action) {
+  TRY(Validate(action.serial));
   config_.serial = action.serial;
   return {};
 }

@@ -16,10 +16,16 @@
 namespace ember::vmm {
 namespace {
 
-GuestMemory::Options MemoryOptions(const MachineConfig& machine) {
-  return {.backing = machine.huge_pages == HugePages::k2M ? MemoryBacking::kHugetlbfs2M
-                                                          : MemoryBacking::kAnonymous,
-          .track_dirty_pages = machine.track_dirty_pages};
+MemoryBacking Backing(HugePages huge_pages) {
+  switch (huge_pages) {
+    case HugePages::k2M:
+      return MemoryBacking::kHugetlbfs2M;
+    case HugePages::kTransparent:
+      return MemoryBacking::kTransparentHuge;
+    case HugePages::kNone:
+      break;
+  }
+  return MemoryBacking::kAnonymous;
 }
 
 // The client's command line with the root device's word, as the API's contract adds it.
@@ -59,9 +65,14 @@ class VirtualMachine::Builder {
  private:
   Status AllocateMemory() {
     constexpr uint64_t kMib = 1024 * 1024;
-    machine_->memory_ = TRY(GuestMemory::Create(RamRanges(config_.machine.mem_size_mib * kMib),
-                                                MemoryOptions(config_.machine)));
+    machine_->memory_ =
+        TRY(GuestMemory::Create(RamRanges(config_.machine.mem_size_mib * kMib), MemoryOptions()));
     return {};
+  }
+
+  GuestMemory::Options MemoryOptions() const {
+    return {.backing = Backing(config_.machine.huge_pages),
+            .track_dirty_pages = config_.machine.track_dirty_pages};
   }
 
   Status AddBoard() {

@@ -1,8 +1,7 @@
 """Builds Ember in each configuration and runs its tests; what scripts/test calls.
 
 Stages run in order and all of them run, whatever an earlier one said; the last lines name every
-failure, every tier that could not run here, and the count. Exit status: 0 only if nothing failed and
-every tier ran.
+failure, everything that could not run here, and the count. Exit status: 0 only if nothing failed.
 """
 
 import argparse

@@ -66,4 +66,4 @@ class Report:
         for name in self.failures:
             print(f"FAILED: {name}")
         print(f"{self.passed} passed, {len(self.failures)} failed, {len(self.not_run)} skipped")
-        return 1 if self.failures or self.not_run else 0
+        return 1 if self.failures or not self.passed else 0

@@ -10,6 +10,9 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <fstream>
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -324,6 +327,22 @@ TEST_F(MapFileTest, SharedBackingIsRefused) {
   const auto memory = GuestMemory::Create(kRanges, {.backing = MemoryBacking::kMemfd}).value();
   EXPECT_EQ(memory->MapFilePrivately(GuestAddress{0x1000}, file_, 0, kPage).error().message(),
             "a file can be mapped only over anonymous guest memory");
+}
+
+TEST_F(MapFileTest, TransparentHugePagesAreAskedForAndNotMappedOver) {
+  const auto memory = GuestMemory::Create({{GuestAddress{0}, 4 << 20}},
+                                          {.backing = MemoryBacking::kTransparentHuge})
+                          .value();
+  EXPECT_FALSE(memory->MapFilePrivately(GuestAddress{0x1000}, file_, 0, kPage));
+  // "hg" among the mapping's flags: the host was asked, whether it has them or not.
+  std::ifstream smaps("/proc/self/smaps");
+  const std::string text{std::istreambuf_iterator<char>(smaps), {}};
+  std::ostringstream start;
+  start << std::hex << reinterpret_cast<uintptr_t>(memory->regions().front().host) << '-';
+  const size_t mapping = text.find(start.str());
+  ASSERT_NE(mapping, std::string::npos);
+  const size_t flags = text.find("VmFlags:", mapping);
+  EXPECT_NE(text.substr(flags, text.find('\n', flags) - flags).find(" hg"), std::string::npos);
 }
 
 }  // namespace

@@ -176,6 +176,21 @@ TEST(DriveListTest, SecondRootDriveIsRefused) {
   EXPECT_EQ(drives, before);
 }
 
+TEST(DriveTest, PartuuidMustBeOneWord) {
+  for (const char* bad : {"", "a b", "a\tb", "\x7f"}) {
+    const DriveConfig drive{.drive_id = "a", .path_on_host = "/x", .partuuid = bad};
+    EXPECT_THAT(Message(Validate(drive)), testing::HasSubstr("partuuid"));
+  }
+  EXPECT_TRUE(
+      Validate(DriveConfig{.drive_id = "a", .path_on_host = "/x", .partuuid = "0eaa91a0-01"}));
+}
+
+TEST(SerialTest, OutputPathMayBeAbsentButNotEmpty) {
+  EXPECT_TRUE(Validate(SerialConfig{}));
+  EXPECT_THAT(Message(Validate(SerialConfig{.serial_out_path = ""})),
+              testing::HasSubstr("serial_out_path"));
+}
+
 TEST(DriveListTest, ReplacedDriveKeepsItsPlace) {
   std::vector<DriveConfig> drives;
   for (const char* id : {"c", "a", "b"}) ASSERT_TRUE(InsertDrive(drives, {.drive_id = id}));
