@@ -86,6 +86,9 @@ TEST_F(StartStopTest, AMachineThatCannotBeBuiltLeavesNothing) {
   const auto machine = VirtualMachine::Build(config_, {.loop = *loop, .on_end = {}});
   ASSERT_FALSE(machine.has_value());
   EXPECT_NE(machine.error().message().find("not-a-kernel"), std::string::npos);
+  // The loop lets go of what it watched when it next runs.
+  loop->Post([&] { loop->Stop(); });
+  loop->Run();
   EXPECT_EQ(Count("/proc/self/fd"), descriptors + of_the_loop);
   EXPECT_EQ(Count("/proc/self/task"), threads);
 }
