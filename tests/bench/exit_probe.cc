@@ -21,7 +21,7 @@ namespace {
 
 constexpr int kExitsPerRound = 2000;
 constexpr int kDispatchesPerRound = 1'000'000;
-constexpr uint16_t kPort = 0x500;
+constexpr uint16_t kPort = 0x1400;
 // A machine's buses hold a handful of devices; the one that is asked is in the middle.
 constexpr uint64_t kNeighbours = 8;
 
@@ -43,7 +43,7 @@ void Print(const char* name, const std::vector<double>& values, const char* afte
 int Run(int rounds) {
   PayloadGuest guest;
   for (uint64_t i = 0; i < kNeighbours; ++i) {
-    Must(guest.pio().Insert({.base = 0x100 + i * 0x100, .size_bytes = 8},
+    Must(guest.pio().Insert({.base = 0x1000 + i * 0x100, .size_bytes = 8},
                             std::make_shared<CountingDevice>()));
   }
   PayloadCode code;

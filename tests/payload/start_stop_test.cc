@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -77,19 +78,18 @@ TEST_F(StartStopTest, TwoHundredMachinesLeakNoDescriptorThreadOrMemory) {
 }
 
 TEST_F(StartStopTest, AMachineThatCannotBeBuiltLeavesNothing) {
-  ASSERT_EQ(Cycle().exit_code, ExitCode::kOk);
-  const ptrdiff_t descriptors = Count("/proc/self/fd");
-  const ptrdiff_t threads = Count("/proc/self/task");
   config_.boot_source->kernel_image_path = directory_.Write("not-a-kernel", "text");
   const std::unique_ptr<EventLoop> loop = Must(EventLoop::Create());
-  const ptrdiff_t of_the_loop = Count("/proc/self/fd") - descriptors;
-  const auto machine = VirtualMachine::Build(config_, {.loop = *loop, .on_end = {}});
-  ASSERT_FALSE(machine.has_value());
-  EXPECT_NE(machine.error().message().find("not-a-kernel"), std::string::npos);
-  // The loop lets go of what it watched when it next runs.
-  loop->Post([&] { loop->Stop(); });
-  loop->Run();
-  EXPECT_EQ(Count("/proc/self/fd"), descriptors + of_the_loop);
+  const auto fail = [&] {
+    const auto machine = VirtualMachine::Build(config_, {.loop = *loop, .on_end = {}});
+    ASSERT_FALSE(machine.has_value());
+    EXPECT_THAT(machine.error().message(), testing::HasSubstr("not-a-kernel"));
+  };
+  fail();  // the loop opens what it needs for itself
+  const ptrdiff_t descriptors = Count("/proc/self/fd");
+  const ptrdiff_t threads = Count("/proc/self/task");
+  for (int i = 0; i < 10; ++i) fail();
+  EXPECT_EQ(Count("/proc/self/fd"), descriptors);
   EXPECT_EQ(Count("/proc/self/task"), threads);
 }
 
