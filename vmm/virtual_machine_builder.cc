@@ -64,7 +64,7 @@ class VirtualMachine::Builder {
 
  private:
   Status AllocateMemory() {
-    constexpr uint64_t kMib = 1024 * 1024;
+    constexpr uint64_t kMib = uint64_t{1024} * 1024;
     machine_->memory_ =
         TRY(GuestMemory::Create(RamRanges(config_.machine.mem_size_mib * kMib), MemoryOptions()));
     return {};

@@ -27,7 +27,7 @@ using vmm::ExitCode;
 using vmm::ToInteger;
 
 // A configuration file is as large as it must be, not as large as a disk.
-constexpr uint64_t kMaxConfigFileBytes = 1024 * 1024;
+constexpr uint64_t kMaxConfigFileBytes = uint64_t{1024} * 1024;
 constexpr int kSignalExitBase = 128;
 constexpr int kHangupExit = 156;  // the contract's
 
