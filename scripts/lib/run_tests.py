@@ -49,7 +49,7 @@ class Runner:
         self.environment.setdefault("CCACHE_BASEDIR", str(ROOT))
         self.environment["CCACHE_NOHASHDIR"] = "1"
         if options.long:
-            self.environment["EMBER_TEST_LONG"] = "1"
+            self.environment["EMBER_LONG_TESTS"] = "1"
             self.environment.setdefault("EMBER_FUZZ_SECONDS", "1800")
 
     def command(self, name, words, **keywords):

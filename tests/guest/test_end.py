@@ -98,7 +98,7 @@ class End(unittest.TestCase):
 class Cycles(unittest.TestCase):
     """Nothing piles up over many machines; the process is new each time, the host is not."""
 
-    CYCLES = 2000 if os.environ.get("EMBER_TEST_LONG") else 12
+    CYCLES = 2000 if os.environ.get("EMBER_LONG_TESTS") else 12
 
     def test_machines_come_and_go_and_leave_nothing(self):
         processes = set(os.listdir("/proc"))
