@@ -8,7 +8,7 @@ namespace ember::vmm {
 // How the process ends. 0 to 2 and 148 to 157 are the contract's that clients know
 // (docs/exit_codes.md); 3 to 9 are ours and say what became of the guest.
 enum class ExitCode : uint8_t {
-  kOk = 0,              // the guest powered off or rebooted, or we were told to end
+  kOk = 0,              // the guest powered off or rebooted
   kGenericError = 1,    // a host failure; the log names it
   kGuestPanic = 3,      // the guest reported a panic
   kTripleFault = 4,     // the guest's processor shut down

@@ -61,7 +61,6 @@ class Process {
   Result<int> Run();
 
  private:
-  Status ServeApi();
   Status WatchSignals();
   Result<int> Loop();
   Status TakeTerminal();
@@ -93,8 +92,9 @@ Result<int> Process::Run() {
   TRY(WatchSignals());
   controller_ = std::make_unique<vmm::Controller>(
       *loop_, [this](const vmm::VmConfig& config) -> Result<std::unique_ptr<vmm::Machine>> {
+        std::unique_ptr<vmm::Machine> machine = TRY(vmm::VirtualMachine::Build(config, Host()));
         TRY(TakeTerminal());
-        return vmm::VirtualMachine::Build(config, Host());
+        return machine;
       });
   if (options_.config_file) {
     if (Status started = StartFromFile(*options_.config_file); !started) {
@@ -124,7 +124,7 @@ Status Process::WatchSignals() {
   return {};
 }
 
-// From the machine's start on, keys go to the guest. In the background the terminal is not ours,
+// Once the machine has started, keys go to the guest. In the background the terminal is not ours,
 // and to change its mode would stop us.
 Status Process::TakeTerminal() {
   if (terminal_ || ::tcgetpgrp(STDIN_FILENO) != ::getpgrp()) return {};

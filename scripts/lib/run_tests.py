@@ -44,7 +44,6 @@ class Runner:
         self.report = test_report.Report()
         self.results = options.build_dir / "results"
         self.environment = dict(os.environ)
-        self.environment["EMBER_BUILD_DIR"] = str(options.build_dir)
         # One tree's objects serve another's, where the sources are the same.
         self.environment.setdefault("CCACHE_BASEDIR", str(ROOT))
         self.environment["CCACHE_NOHASHDIR"] = "1"

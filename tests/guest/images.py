@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,8 +55,6 @@ def main():
     rootfs("--format", "ext4", "--out", str(IMAGES / "root.ext4"))
     rootfs("--format", "ext4", "--partition", "--partuuid", PARTUUID, "--out",
            str(IMAGES / "root.gpt"))
-    with tempfile.NamedTemporaryFile(dir=IMAGES) as probe:
-        probe.write(b"ready")
     print(f"guest images are in {IMAGES}")
 
 
