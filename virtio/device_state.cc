@@ -220,6 +220,11 @@ void DeviceState::ProcessQueue(QueueIndex queue) {
   if (device_.OnNotify(queue) == Progress::kMore) Notify(ToInteger(queue));
 }
 
+void DeviceState::ProcessHostEvents() {
+  const MutexLock lock(mutex_);
+  device_.OnHostEvents();
+}
+
 void DeviceState::ReadConfig(uint64_t offset, std::span<std::byte> out) {
   const MutexLock lock(mutex_);
   device_.ReadConfig(offset, out);

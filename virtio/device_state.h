@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/counter.h"
@@ -86,6 +87,16 @@ class DeviceState final : public DriverEvents {
   // Takes the notifications from notify_fd(queue) and lets the device work; at its limit, makes the
   // descriptor readable again. The device's thread.
   void ProcessQueue(QueueIndex queue) EXCLUDES(mutex_);
+
+  // VirtioDevice::host_event_fd() is readable: lets the device see to it. The device's thread.
+  void ProcessHostEvents() EXCLUDES(mutex_);
+  // Calls `task` while nobody else is in the device: for a client's wishes. May wait as long as one
+  // OnNotify() lasts. Any thread.
+  template <typename Task>
+  decltype(auto) WithDevice(Task&& task) EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    return std::forward<Task>(task)();
+  }
 
   // The device's configuration space (2.5) and the number that tells whether it changed.
   uint32_t config_generation() const { return generation_.load(std::memory_order_acquire); }

@@ -33,9 +33,10 @@ enum class Progress { kDone, kMore };
 // A device behind a transport. It knows no registers, no addresses of its own and no KVM.
 //
 // Thread safety: its DeviceState calls every method with the state's mutex held, so no two run at
-// once and a device needs no lock of its own for what only these methods touch. OnNotify() comes
-// from the device's thread (the event loop or a worker), Activate(), Reset() and the configuration
-// space from vCPU threads. The first four methods answer the same at all times.
+// once and a device needs no lock of its own for what only these methods touch. OnNotify() and
+// OnHostEvents() come from the device's thread (the event loop or its own), Activate(), Reset() and
+// the configuration space from vCPU threads. The first four methods answer the same at all times.
+// What clients ask of a device while it is plugged in goes through DeviceState::WithDevice().
 class VirtioDevice {
  public:
   virtual ~VirtioDevice() = default;
@@ -56,6 +57,15 @@ class VirtioDevice {
   virtual Progress OnNotify(QueueIndex queue) = 0;
   // Drops the activation: after return no ring and no buffer is touched. Only while active.
   virtual void Reset() = 0;
+
+  // A descriptor that is readable while the host has something for the device: a packet, finished
+  // I/O, a timer's end. An EventSet's, as a rule, for what is in that may change on any thread. The
+  // same at all times; -1: there never is anything.
+  virtual int host_event_fd() const { return -1; }
+  // It is readable. From the device's thread, also while inactive and after DriverEvents::
+  // NeedsReset(), when no queue may be touched: the device then silences what it cannot handle, or
+  // is called for ever. Does a bounded amount of work, and is called again while it is readable.
+  virtual void OnHostEvents() {}
 
   // The device's configuration space (virtio 1.2, 2.5). `out` is zero-filled before; offsets and
   // lengths are the driver's, any of 1, 2, 4 and 8 bytes.

@@ -8,21 +8,27 @@
 namespace ember::virtio::testing {
 namespace {
 
-std::vector<pollfd> NotifyFds(const DeviceState& state) {
+// One for each queue, and the host's, which poll() passes over where there is none.
+std::vector<pollfd> WakeUpFds(DeviceState& state) {
   std::vector<pollfd> fds;
   for (size_t i = 0; i < state.queue_count(); ++i) {
     const QueueIndex queue{static_cast<uint16_t>(i)};
     fds.push_back({.fd = state.notify_fd(queue).get(), .events = POLLIN, .revents = 0});
   }
+  fds.push_back({.fd = state.device().host_event_fd(), .events = POLLIN, .revents = 0});
   return fds;
 }
 
-// How many queues were notified.
+// How many wake-ups there were.
 int ProcessReadable(DeviceState& state, const std::vector<pollfd>& fds) {
   int wake_ups = 0;
   for (size_t i = 0; i < state.queue_count(); ++i) {
     if ((fds[i].revents & POLLIN) == 0) continue;
     state.ProcessQueue(QueueIndex{static_cast<uint16_t>(i)});
+    ++wake_ups;
+  }
+  if ((fds[state.queue_count()].revents & POLLIN) != 0) {
+    state.ProcessHostEvents();
     ++wake_ups;
   }
   return wake_ups;
@@ -31,7 +37,7 @@ int ProcessReadable(DeviceState& state, const std::vector<pollfd>& fds) {
 }  // namespace
 
 bool Rig::PumpOnce() {
-  std::vector<pollfd> fds = NotifyFds(state());
+  std::vector<pollfd> fds = WakeUpFds(state());
   ::poll(fds.data(), fds.size(), 0);
   return ProcessReadable(state(), fds) > 0;
 }
@@ -54,7 +60,7 @@ DeviceThread::~DeviceThread() {
 }
 
 void DeviceThread::Work() {
-  std::vector<pollfd> fds = NotifyFds(state_);
+  std::vector<pollfd> fds = WakeUpFds(state_);
   fds.push_back({.fd = stop_.get(), .events = POLLIN, .revents = 0});
   for (;;) {
     ::poll(fds.data(), fds.size(), -1);

@@ -22,9 +22,10 @@ class Rig {
         transport(*MmioTransport::Create(device, ram.memory(), line)),
         driver(*transport) {}
 
-  // Lets the device work on the queues that were notified, until none is. The number of wake-ups.
+  // Lets the device work on the queues that were notified and on what the host has for it, until
+  // there is neither. The number of wake-ups.
   int Pump();
-  // The same, but at most one wake-up for each queue. Whether there was any.
+  // The same, but at most one wake-up for each queue and one for the host. Whether there was any.
   bool PumpOnce();
 
   DeviceState& state() { return transport->state(); }
