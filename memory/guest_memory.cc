@@ -175,6 +175,7 @@ Status GuestMemory::MapFilePrivately(GuestAddress at, const Fd& file, uint64_t f
              file.get(), static_cast<off_t>(file_offset_bytes));
   if (mapped == MAP_FAILED) return Error::FromErrno(Concat("mmap over ", Describe(at, len)));
   ::madvise(mapped, target.size(), MADV_DONTDUMP);
+  file_ranges_.push_back({.start = at, .size_bytes = len});
   MarkDirty(at, len);
   return {};
 }

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -92,6 +94,19 @@ class GuestMemory {
   Status MapFilePrivately(GuestAddress at, const Fd& file, uint64_t file_offset_bytes,
                           uint64_t len) const;
 
+  // Where in the guest a host byte of a span from above is; nothing for any other.
+  std::optional<GuestAddress> AddressOf(const std::byte* host) const;
+
+  // Gives the host the memory behind a range inside one region: resident memory falls by what was
+  // in use, and the guest and devices may go on using the range, which takes fresh memory. It then
+  // reads zeros, but for pieces of files (MapFilePrivately), which may read as the file again. Only
+  // whole pages of page_bytes() are given; the rest of the range is left as it is. Returns how many
+  // bytes that was, and marks them dirty. Takes time in proportion to the memory in use. Any
+  // thread, at any time.
+  Result<uint64_t> Release(GuestAddress at, uint64_t len) const;
+  // What the host gives and takes memory by: 2 MiB for kHugetlbfs2M, else the host's page size.
+  uint64_t page_bytes() const;
+
   std::span<const Region> regions() const { return regions_; }
   uint64_t size_bytes() const;
   MemoryBacking backing() const { return options_.backing; }
@@ -105,6 +120,9 @@ class GuestMemory {
   const Region* Find(GuestAddress at) const;
   // Whether every byte of the range is in some region. True where `len` is 0.
   bool IsRam(GuestAddress at, uint64_t len) const;
+  // Release() of whole pages. memory/guest_memory_release.cc.
+  Status ReleasePages(const Region& region, const GuestRange& pages) const;
+  Status ReleaseAnonymous(const Region& region, const GuestRange& pages) const;
   // For `at` in `region`: the bytes from there to its end, and the first one's place in the host.
   static uint64_t BytesFrom(const Region& region, GuestAddress at);
   static std::byte* HostAddress(const Region& region, GuestAddress at);
@@ -114,6 +132,11 @@ class GuestMemory {
   std::vector<Mapping> mappings_;
   std::vector<Region> regions_;
   std::unique_ptr<DirtyPages> dirty_;
+  // Where MapFilePrivately() put pieces of files; constant once the machine runs.
+  mutable std::vector<GuestRange> file_ranges_;
+  // Pieces of those that Release() put anonymous memory in place of. Each may split a mapping, of
+  // which the host allows a process some 65,000, so their number is bounded. Relaxed: a count.
+  mutable std::atomic<uint32_t> replaced_pieces_{0};
 };
 
 }  // namespace ember
