@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "base/concat.h"
 #include "tests/virtio/driver/block_driver.h"
+#include "tests/virtio/driver/memory_disk.h"
 #include "virtio/block/block_device.h"
 
 namespace ember::virtio::testing {
@@ -141,6 +143,32 @@ TEST(DiskFileTest, FailsRequestsOfAFileThatBecameShorter) {
   EXPECT_EQ(answer.status, kBlockIoError);
   driver.Read(7, 512, &answer);
   EXPECT_EQ(answer.status, kBlockOk);
+}
+
+// What a disk does for those that it does not do better.
+TEST(DiskTest, WritesZerosWhereItKnowsNoBetter) {
+  MemoryDisk disk(uint64_t{4} << 20);
+  std::ranges::fill(disk.bytes, std::byte{1});
+  uint64_t done = 0;
+  constexpr uint64_t kLen = (uint64_t{2} << 20) + 512;
+  while (done < kLen) {
+    const Result<uint64_t> some = disk.ZeroSome(512 + done, kLen - done, ZeroMode::kKeepAllocated);
+    ASSERT_TRUE(some.has_value());
+    ASSERT_GT(*some, 0U);
+    done += *some;
+  }
+  EXPECT_EQ(done, kLen);
+  EXPECT_EQ(std::ranges::count(disk.bytes, std::byte{0}), static_cast<int64_t>(kLen));
+  EXPECT_EQ(disk.bytes[511], std::byte{1});
+  EXPECT_EQ(disk.bytes[512 + kLen], std::byte{1});
+  EXPECT_LE(disk.largest_call_bytes, uint64_t{1} << 20);
+}
+
+TEST(DiskTest, LetsDiscardedBytesStayWhereItKnowsNoBetter) {
+  MemoryDisk disk(4096);
+  EXPECT_EQ(*disk.DiscardSome(512, 1024), 1024U);
+  EXPECT_TRUE(disk.calls.empty());
+  EXPECT_FALSE(disk.plain_file().has_value());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/fd.h"
@@ -17,6 +18,22 @@ inline constexpr uint64_t kSectorBytes = 512;  // virtio 1.2, 5.2: whatever the 
 
 // What VIRTIO_BLK_T_GET_ID answers: text filled up with zeros.
 using DiskSerial = std::array<std::byte, 20>;
+
+// What a driver allows when it asks for zeros (virtio 1.2, 5.2.6.2, the unmap flag).
+enum class ZeroMode : uint8_t {
+  kKeepAllocated,  // the range keeps its room on the host
+  kMayDeallocate,
+};
+
+// A disk that is nothing but a file of the host, byte for byte, so that an engine may do the I/O by
+// means of its own. A plain value; the descriptor is the disk's.
+struct PlainFile {
+  int fd = -1;
+  // What memory addresses and what offsets and lengths must be multiples of: 1 through the page
+  // cache, more past it.
+  uint32_t memory_alignment_bytes = 1;
+  uint32_t offset_alignment_bytes = 1;
+};
 
 // What a block device keeps its sectors in. Used by one thread at a time; its calls block until the
 // host has done the work. Offsets and lengths lie inside size_bytes().
@@ -33,6 +50,16 @@ class Disk {
   virtual Result<size_t> WriteSome(uint64_t offset, std::span<const iovec> from) = 0;
   // Returns when all that was written before will outlive a loss of power.
   virtual Status Flush() = 0;
+
+  // Both say how much of the range, from its start, they have done; not 0 unless `len_bytes` is.
+  // The driver needs the range's contents no more: they may stay or go. Does nothing by default.
+  virtual Result<uint64_t> DiscardSome(uint64_t offset, uint64_t len_bytes);
+  // The range reads as zeros from now on. Writes them by default, at most 1 MiB at once.
+  virtual Result<uint64_t> ZeroSome(uint64_t offset, uint64_t len_bytes, ZeroMode mode);
+
+  // The file that reads, writes and flushes of this disk go to as they are; nothing where a disk is
+  // more than that (the default). The same for the disk's life.
+  virtual std::optional<PlainFile> plain_file() const { return std::nullopt; }
 };
 
 }  // namespace ember::virtio
