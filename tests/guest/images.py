@@ -13,6 +13,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = Path(os.environ.get("EMBER_IMAGES", ROOT / "build" / "guest-images"))
 KERNELS = ["microvm", "debian-6.1", "debian-6.12"]
+# Beyond what a boot from a disk needs: the drivers of all our devices.
+DEVICE_MODULES = ["virtio_net", "vmw_vsock_virtio_transport", "virtio_console", "virtio_rng",
+                  "virtio_balloon", "virtio_mem", "virtio_pmem", "nd_pmem"]
+DEVICE_KERNELS = ["debian-6.1", "debian-6.12"]
+PROGRAMS = ["fio", "iperf3"]
 PARTUUID = "e3be0001-0000-4000-8000-000000000001"
 
 
@@ -23,6 +28,16 @@ def kernel(name, file):
 
 def initrd(name):
     return IMAGES / name / "initrd.cpio"
+
+
+def device_initrd(name):
+    """An initrd with the drivers of all our devices; its root is on a disk."""
+    return IMAGES / name / "device-initrd.cpio"
+
+
+def tools():
+    """A root file system with PROGRAMS in it, to be used read-only."""
+    return IMAGES / "tools.ext4"
 
 
 def disk(name, directory):
@@ -47,6 +62,9 @@ def make_kernel(name):
         link.unlink(missing_ok=True)
         link.symlink_to(Path(directory) / file)
     rootfs("--format", "cpio", "--kernel", name, "--out", str(initrd(name)))
+    if name in DEVICE_KERNELS:
+        modules = [word for module in DEVICE_MODULES for word in ("--module", module)]
+        rootfs("--format", "cpio", "--kernel", name, *modules, "--out", str(device_initrd(name)))
 
 
 def main():
@@ -55,6 +73,8 @@ def main():
     rootfs("--format", "ext4", "--out", str(IMAGES / "root.ext4"))
     rootfs("--format", "ext4", "--partition", "--partuuid", PARTUUID, "--out",
            str(IMAGES / "root.gpt"))
+    rootfs("--format", "ext4", "--size-mib", "192", "--out", str(tools()),
+           *[word for program in PROGRAMS for word in ("--program", program)])
     print(f"guest images are in {IMAGES}")
 
 

@@ -4,6 +4,13 @@
         vm.start(words="poweroff")
         ready = vm.expect(r"EMBER-INIT-READY cpus=(\\d+)")
         vm.wait(code=0)
+
+or, with the init's agent, by commands:
+
+    with device_machine(devices=[("/vsock", {…})]) as vm:
+        vm.start_agent()
+        vm.run("ls /dev/vsock")
+        vm.power_off()
 """
 
 import http.client
@@ -17,6 +24,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+import images
 
 VMM = os.environ.get("EMBER_VMM", "ember-vmm")
 
@@ -43,7 +52,7 @@ class Machine:
     """One ember-vmm process and its guest. Leaves no process and no file behind."""
 
     def __init__(self, kernel, initrd=None, vcpus=1, memory_mib=256, boot_args="", drives=(),
-                 vmm_args=(), **boot_source):
+                 vmm_args=(), devices=(), **boot_source):
         self.directory = Path(tempfile.mkdtemp(prefix="ember-guest."))
         self.socket_path = str(self.directory / "api.sock")
         self.log_path = self.directory / "log"
@@ -54,8 +63,10 @@ class Machine:
             self.boot_source["initrd_path"] = str(initrd)
         self.boot_args = boot_args
         self.drives = list(drives)
+        self.devices = list(devices)  # (path, body) of a PUT
         self.vmm_args = list(vmm_args)
         self.process = None
+        self.commands = 0
 
     def __enter__(self):
         return self
@@ -115,6 +126,8 @@ class Machine:
         self.call("PUT", "/boot-source", {**self.boot_source, "boot_args": boot_args})
         for drive in self.drives:
             self.call("PUT", f"/drives/{drive['drive_id']}", drive)
+        for path, body in self.devices:
+            self.call("PUT", path, body)
 
     def start(self, words="poweroff"):
         """Launches, describes and starts the machine."""
@@ -122,6 +135,43 @@ class Machine:
         self.configure(words)
         self.call("PUT", "/actions", {"action_type": "InstanceStart"})
         return self
+
+    def start_agent(self):
+        """Starts the machine and waits until run() has somebody to talk to."""
+        self.start("agent")
+        self.expect("EMBER-AGENT ok")
+        return self
+
+    def send(self, command):
+        """Has the guest's agent run a command; returns its number for done()."""
+        self.commands += 1
+        self.process.stdin.write(f"{self.commands} {command}\n".encode())
+        self.process.stdin.flush()
+        return self.commands
+
+    def done(self, number, timeout=BOOT_TIMEOUT):
+        """What the command printed, and its exit status."""
+        match = self.expect(rf"(?s)EMBER-RUN {number}\r?\n(.*?)EMBER-DONE {number} (\d+)", timeout)
+        return match[1].replace("\r", ""), int(match[2])
+
+    def run(self, command, timeout=BOOT_TIMEOUT):
+        """Runs a command in the guest, which must succeed; returns what it printed."""
+        printed, status = self.done(self.send(command), timeout)
+        assert status == 0, f"{command!r} ended with {status}\n{printed}"
+        return printed
+
+    def power_off(self):
+        self.process.stdin.write(b"end\n")
+        self.process.stdin.flush()
+        self.wait(code=0)
+
+    def memory_kib(self, field):
+        """A field of /proc/PID/status: VmRSS, RssAnon, …"""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"(?m)^{field}:\s+(\d+) kB", status)[1])
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def console(self):
         return self.console_path.read_text(errors="replace") if self.console_path.exists() else ""
@@ -185,3 +235,11 @@ def drive(path, drive_id="rootfs", root=True, read_only=False, **more):
     """A drive's configuration."""
     return {"drive_id": drive_id, "path_on_host": str(path), "is_root_device": root,
             "is_read_only": read_only, **more}
+
+
+def device_machine(kernel="debian-6.12", drives=(), **options):
+    """A machine with one of Debian's kernels, all its virtio drivers, and fio and iperf3 on its root
+    disk, /dev/vda; `drives` follow it."""
+    options.setdefault("memory_mib", 512)
+    return Machine(images.kernel(kernel, "vmlinux"), images.device_initrd(kernel),
+                   drives=[drive(images.tools(), read_only=True), *drives], **options)
