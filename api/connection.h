@@ -29,7 +29,7 @@ class Connection {
   // Sends what the socket takes of the answers.
   void Flush();
   // The outcome of the session's action.
-  void Complete(const Status& outcome) { session_.Complete(outcome); }
+  void Complete(const Result<vmm::Reply>& outcome) { session_.Complete(outcome); }
 
   bool wants_input() const { return !input_ended_ && (session_.ended() || session_.wants_input()); }
   bool wants_output() const { return !session_.output().empty(); }

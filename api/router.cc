@@ -21,6 +21,7 @@ constexpr Route kRoutes[] = {
     {Method::kPut, "/actions", PutActions},
     {Method::kPut, "/boot-source", PutBootSource},
     {Method::kPut, "/drives/", PutDrive},
+    {Method::kPatch, "/drives/", PatchDrive},
     {Method::kGet, "/machine-config", GetMachineConfig},
     {Method::kPut, "/machine-config", PutMachineConfig},
     {Method::kPatch, "/machine-config", PatchMachineConfig},

@@ -74,7 +74,7 @@ class Server::Impl {
   void AwaitOutput(Clients::iterator client);
   void OnInput(ClientId id, error_code error);
   void OnOutput(ClientId id, error_code error);
-  void OnOutcome(ClientId id, const Status& outcome);
+  void OnOutcome(ClientId id, const Result<vmm::Reply>& outcome);
   // After anything that may have changed the client: sends, acts, waits or forgets it.
   void Settle(Clients::iterator client);
   void Perform(ClientId id, vmm::Action action);
@@ -236,7 +236,7 @@ void Server::Impl::OnOutput(ClientId id, error_code error) {
   Settle(client);
 }
 
-void Server::Impl::OnOutcome(ClientId id, const Status& outcome) {
+void Server::Impl::OnOutcome(ClientId id, const Result<vmm::Reply>& outcome) {
   const auto client = clients_.find(id);
   if (client == clients_.end()) return;  // it has gone; what it asked for is done all the same
   client->second.connection.Complete(outcome);
@@ -263,9 +263,10 @@ void Server::Impl::Settle(Clients::iterator entry) {
 }
 
 void Server::Impl::Perform(ClientId id, vmm::Action action) {
-  controller_->Perform(std::move(action), [this, id](const Status& outcome) {  // the loop thread
-    asio::post(context_, [this, id, outcome] { OnOutcome(id, outcome); });
-  });
+  controller_->Perform(std::move(action),
+                       [this, id](const Result<vmm::Reply>& outcome) {  // the loop thread
+                         asio::post(context_, [this, id, outcome] { OnOutcome(id, outcome); });
+                       });
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

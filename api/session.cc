@@ -7,6 +7,16 @@
 
 namespace ember::api {
 
+namespace {
+
+Response ResponseTo(const Result<vmm::Reply>& outcome) {
+  if (!outcome) return Fault(outcome.error().message());
+  if (outcome->json.empty()) return {};
+  return {.status = HttpStatus::kOk, .body = outcome->json};
+}
+
+}  // namespace
+
 void Session::Receive(std::string_view bytes) {
   if (input_.empty()) {
     input_ = Serve(bytes);  // the common case copies nothing
@@ -18,11 +28,11 @@ void Session::Receive(std::string_view bytes) {
 
 std::optional<vmm::Action> Session::TakeAction() { return std::exchange(action_, std::nullopt); }
 
-void Session::Complete(const Status& outcome) {
+void Session::Complete(const Result<vmm::Reply>& outcome) {
   EMBER_CHECK(waiting_);
   waiting_ = false;
-  Response response = outcome ? Response{} : Fault(outcome.error().message());
-  response.deprecated = deprecated_;
+  Response response = ResponseTo(outcome);
+  response.deprecated = deprecated_ && outcome.has_value();
   Send(response);
   ServeInput();
 }

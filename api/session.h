@@ -11,6 +11,7 @@
 #include "api/router.h"
 #include "base/result.h"
 #include "vmm/action.h"
+#include "vmm/reply.h"
 
 namespace ember::api {
 
@@ -31,7 +32,7 @@ class Session {
 
   // An action to be carried out, once; its outcome is then given to Complete().
   std::optional<vmm::Action> TakeAction();
-  void Complete(const Status& outcome);
+  void Complete(const Result<vmm::Reply>& outcome);
   // Between a request that needs an action and its Complete().
   bool waiting() const { return waiting_; }
 

@@ -24,15 +24,21 @@ struct PutDrive {
 struct PutSerial {
   SerialConfig serial;
 };
+struct PatchDrive {
+  DriveUpdate update;
+};
 struct InstanceStart {};
 struct PauseVm {};
 struct ResumeVm {};
 struct SendCtrlAltDel {};
 struct FlushMetrics {};
 
+// What is asked of the devices of a machine that runs.
+using DeviceAction = std::variant<PatchDrive>;
+
 using Action =
     std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive, PutSerial,
-                 InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel, FlushMetrics>;
+                 InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

@@ -57,32 +57,6 @@ Status Validate(const BootSource& boot_source) {
   return {};
 }
 
-Status ValidateResourceId(std::string_view id) {
-  if (id.empty()) return Error("The ID cannot be empty.");
-  const bool letters_ok = std::ranges::all_of(id, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  });
-  if (!letters_ok) {
-    return Error("API Resource IDs can only contain alphanumeric characters and underscores.");
-  }
-  return {};
-}
-
-Status Validate(const DriveConfig& drive) {
-  TRY_CONTEXT(ValidateResourceId(drive.drive_id), "drive_id");
-  if (drive.path_on_host.empty()) return Error("path_on_host is empty");
-  // It becomes part of one word of the kernel's command line.
-  const auto is_word = [](char c) { return c > ' ' && c <= '~'; };
-  if (drive.partuuid &&
-      (drive.partuuid->empty() || !std::ranges::all_of(*drive.partuuid, is_word))) {
-    return Error(Concat("partuuid \"", *drive.partuuid, "\" is not one word of printable ASCII"));
-  }
-  if (drive.io_engine == IoEngine::kAsync) {
-    return Error("io_engine Async is not supported by this version; Sync is");
-  }
-  return {};
-}
-
 Status Validate(const SerialConfig& serial) {
   if (serial.serial_out_path && serial.serial_out_path->empty()) {
     return Error("serial_out_path is empty");
@@ -97,26 +71,6 @@ MachineConfig Apply(const MachineConfig& machine, const MachineConfigUpdate& upd
           .cpu_template = update.cpu_template.value_or(machine.cpu_template),
           .track_dirty_pages = update.track_dirty_pages.value_or(machine.track_dirty_pages),
           .huge_pages = update.huge_pages.value_or(machine.huge_pages)};
-}
-
-Status InsertDrive(std::vector<DriveConfig>& drives, DriveConfig drive) {
-  const auto has_its_id = [&](const DriveConfig& other) {
-    return other.drive_id == drive.drive_id;
-  };
-  const auto root = std::ranges::find_if(drives, &DriveConfig::is_root_device);
-  if (drive.is_root_device && root != drives.end() && !has_its_id(*root)) {
-    return Error(Concat("is_root_device: drive ", drive.drive_id,
-                        " cannot be the root device: ", root->drive_id, " is"));
-  }
-  const auto same = std::ranges::find_if(drives, has_its_id);
-  if (same != drives.end()) {
-    *same = std::move(drive);
-  } else {
-    drives.push_back(std::move(drive));
-  }
-  std::stable_partition(drives.begin(), drives.end(),
-                        [](const DriveConfig& each) { return each.is_root_device; });
-  return {};
 }
 
 std::string_view BootArgs(const BootSource& boot_source) {

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "firmware/platform.h"
+#include "vmm/block/drive.h"
 
 // What a machine is to be, as the control API and the configuration file describe it: plain structs
 // with the contract's names and defaults. Filled before the machine runs, constant after.
@@ -20,8 +21,6 @@ inline constexpr uint64_t kMaxMemoryMib = 16ULL * 1024 * 1024;  // 16 TiB: sums 
 enum class HugePages : uint8_t { kNone, kTransparent, k2M };
 // Deprecated by the contract: taken from old clients and reported back, it changes nothing.
 enum class CpuTemplate : uint8_t { kNone, kC3, kT2, kT2S, kT2CL, kT2A, kV1N1 };
-enum class CacheType : uint8_t { kUnsafe, kWriteback };
-enum class IoEngine : uint8_t { kSync, kAsync };
 enum class BootProtocolChoice : uint8_t { kAuto, kLinux64, kPvh };
 
 struct MachineConfig {
@@ -64,18 +63,6 @@ inline constexpr std::string_view kDefaultBootArgs =
     "reboot=k panic=1 nomodule 8250.nr_uarts=0 i8042.noaux i8042.nomux i8042.dumbkbd "
     "swiotlb=noforce";
 
-struct DriveConfig {
-  std::string drive_id;
-  std::string path_on_host;
-  bool is_root_device = false;
-  std::optional<std::string> partuuid;  // of the root's partition; only for the root device
-  bool is_read_only = false;
-  CacheType cache_type = CacheType::kUnsafe;
-  IoEngine io_engine = IoEngine::kSync;
-
-  friend bool operator==(const DriveConfig&, const DriveConfig&) = default;
-};
-
 struct SerialConfig {
   std::optional<std::string> serial_out_path;  // absent: stdout
 
@@ -91,20 +78,13 @@ struct VmConfig {
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };
 
-// An id of the API: not empty, of letters, digits and '_'. The error is the contract's.
-Status ValidateResourceId(std::string_view id);
 // What holds within one part. The error names the field and both values.
 Status Validate(const MachineConfig& machine);
 Status Validate(const BootSource& boot_source);
-Status Validate(const DriveConfig& drive);
 Status Validate(const SerialConfig& serial);
 
 // `machine` with the update's fields in place of its own.
 MachineConfig Apply(const MachineConfig& machine, const MachineConfigUpdate& update);
-// Puts the drive into the list, or in the place of the one with its id; the root device goes first.
-// An error leaves the list as it was.
-Status InsertDrive(std::vector<DriveConfig>& drives, DriveConfig drive);
-
 // boot_args or their default.
 std::string_view BootArgs(const BootSource& boot_source);
 // hardware_description or what follows from the boot arguments.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/concat.h"
+#include "vmm/block/drive_json.h"
 #include "vmm/config_json_reader.h"
 #include "vmm/config_json_writer.h"
 
@@ -21,9 +22,6 @@ constexpr Named<CpuTemplate> kCpuTemplates[] = {
     {"T2CL", CpuTemplate::kT2CL}, {"T2A", CpuTemplate::kT2A}, {"V1N1", CpuTemplate::kV1N1},
     {"None", CpuTemplate::kNone},
 };
-constexpr Named<CacheType> kCacheTypes[] = {{"Unsafe", CacheType::kUnsafe},
-                                            {"Writeback", CacheType::kWriteback}};
-constexpr Named<IoEngine> kIoEngines[] = {{"Sync", IoEngine::kSync}, {"Async", IoEngine::kAsync}};
 constexpr Named<BootProtocolChoice> kBootProtocols[] = {{"Auto", BootProtocolChoice::kAuto},
                                                         {"Linux64", BootProtocolChoice::kLinux64},
                                                         {"Pvh", BootProtocolChoice::kPvh}};
@@ -108,18 +106,6 @@ void WriteFields(JsonWriter& out, const BootSource& source) {
   }
 }
 
-void WriteFields(JsonWriter& out, const DriveConfig& drive) {
-  out.Field("drive_id", drive.drive_id)
-      .OptionalField("partuuid", drive.partuuid)
-      .Field("is_root_device", drive.is_root_device)
-      .Field("cache_type", NameOf(kCacheTypes, drive.cache_type))
-      .Field("is_read_only", drive.is_read_only)
-      .Field("path_on_host", drive.path_on_host)
-      .Null("rate_limiter")
-      .Field("io_engine", NameOf(kIoEngines, drive.io_engine))
-      .Null("socket");
-}
-
 }  // namespace
 
 Result<MachineConfig> ReadMachineConfig(const JsonValue& json) {
@@ -159,27 +145,6 @@ Result<BootSource> ReadBootSource(const JsonValue& json) {
       TRY(in.Optional("boot_protocol", kBootProtocols)).value_or(source.boot_protocol);
   source.hardware_description = TRY(in.Optional("hardware_description", kDescriptions));
   return source;
-}
-
-Result<DriveConfig> ReadDrive(const JsonValue& json) {
-  static constexpr std::string_view kFields[] = {
-      "drive_id",     "partuuid",     "is_root_device", "cache_type", "is_read_only",
-      "path_on_host", "rate_limiter", "io_engine",      "socket",     "discard"};
-  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
-  DriveConfig drive;
-  drive.drive_id = TRY(in.Required<std::string>("drive_id"));
-  drive.is_root_device = TRY(in.Required<bool>("is_root_device"));
-  TRY(in.Unsupported("socket"));  // vhost-user, which has no path_on_host to miss
-  drive.path_on_host = TRY(in.Required<std::string>("path_on_host"));
-  drive.partuuid = TRY(in.Optional<std::string>("partuuid"));
-  drive.cache_type = TRY(in.WithDefault("cache_type", kCacheTypes, drive.cache_type));
-  drive.is_read_only = TRY(in.Optional<bool>("is_read_only")).value_or(drive.is_read_only);
-  drive.io_engine = TRY(in.Optional("io_engine", kIoEngines)).value_or(drive.io_engine);
-  TRY(in.Unsupported("rate_limiter"));
-  if (TRY(in.Optional<bool>("discard")).value_or(false)) {
-    return Error("discard: true is not supported by this version");
-  }
-  return drive;
 }
 
 Result<SerialConfig> ReadSerial(const JsonValue& json) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "vmm/block/drive_json.h"
 #include "vmm/config.h"
 #include "vmm/config_json_value.h"
 
@@ -17,7 +18,6 @@ namespace ember::vmm {
 Result<MachineConfig> ReadMachineConfig(const JsonValue& json);
 Result<MachineConfigUpdate> ReadMachineConfigUpdate(const JsonValue& json);
 Result<BootSource> ReadBootSource(const JsonValue& json);
-Result<DriveConfig> ReadDrive(const JsonValue& json);
 Result<SerialConfig> ReadSerial(const JsonValue& json);
 
 // A configuration file: an object with boot-source and drives, and perhaps machine-config. Keys

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "vmm/config_json_value.h"
+#include "vmm/thread_choice.h"
 
 namespace ember::vmm {
 
@@ -31,6 +32,9 @@ std::string_view NameOf(const Named<T> (&names)[n], T value) {
   }
   return {};
 }
+
+inline constexpr Named<ThreadChoice> kThreadChoices[] = {{"Vmm", ThreadChoice::kVmm},
+                                                         {"Own", ThreadChoice::kOwn}};
 
 // Reads one JSON object strictly. Each error names the field and what is wrong with it, in the
 // words that clients of the contract know:

@@ -16,28 +16,30 @@ void Controller::Perform(Action action, Done done) {
       [this, action = std::move(action), done = std::move(done)] { done(PerformHere(action)); });
 }
 
-Status Controller::PerformHere(const Action& action) {
-  Status outcome = Dispatch(action);
+Result<Reply> Controller::PerformHere(const Action& action) {
+  Result<Reply> outcome = Dispatch(action);
   // Before anyone learns of the outcome, so that who asks next sees what it changed.
   Publish();
   return outcome;
 }
 
-Status Controller::Dispatch(const Action& action) {
+Result<Reply> Controller::Dispatch(const Action& action) {
   if (auto* running = std::get_if<RunningController>(&phase_)) return running->Perform(action);
   auto& preboot = std::get<PrebootController>(phase_);
-  if (!std::holds_alternative<InstanceStart>(action)) return preboot.Perform(action);
+  if (!std::holds_alternative<InstanceStart>(action)) {
+    TRY(preboot.Perform(action));
+    return Reply{};
+  }
   std::unique_ptr<Machine> machine = TRY(preboot.Start());
-  config_ = preboot.config();
   phase_.emplace<RunningController>(std::move(machine));
-  return {};
+  return Reply{};
 }
 
 void Controller::Publish() {
   auto now = std::make_shared<Snapshot>();
   if (const auto* running = std::get_if<RunningController>(&phase_)) {
     now->state = running->paused() ? MachineState::kPaused : MachineState::kRunning;
-    now->config = config_;
+    now->config = running->config();
   } else {
     now->config = std::get<PrebootController>(phase_).config();
   }

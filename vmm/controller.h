@@ -34,7 +34,7 @@ class Controller {
     VmConfig config;
   };
   // Called once, on the loop thread.
-  using Done = std::function<void(const Status& outcome)>;
+  using Done = std::function<void(const Result<Reply>& outcome)>;
 
   // The loop must outlive the controller.
   Controller(EventLoop& loop, MachineFactory factory);
@@ -47,20 +47,19 @@ class Controller {
   // If the loop ends first, neither happens and `done` is destroyed with the loop. Any thread.
   void Perform(Action action, Done done);
   // Carries it out at once: on the loop thread, or while the loop does not run.
-  Status PerformHere(const Action& action) EXCLUDES(mutex_);
+  Result<Reply> PerformHere(const Action& action) EXCLUDES(mutex_);
 
   // Never null. Any thread.
   std::shared_ptr<const Snapshot> snapshot() const EXCLUDES(mutex_);
 
  private:
-  Status Dispatch(const Action& action);
+  Result<Reply> Dispatch(const Action& action);
   void Publish() EXCLUDES(mutex_);
 
   EventLoop& loop_;
 
   // Loop thread.
   std::variant<PrebootController, RunningController> phase_;
-  VmConfig config_;  // of the machine that runs
 
   mutable Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ GUARDED_BY(mutex_);

@@ -5,7 +5,9 @@
 #include <memory>
 
 #include "base/result.h"
+#include "vmm/action.h"
 #include "vmm/config.h"
+#include "vmm/reply.h"
 
 namespace ember::vmm {
 
@@ -19,6 +21,10 @@ class Machine {
   virtual Status Resume() = 0;
   // Fails where no guest listens to the keyboard.
   virtual Status SendCtrlAltDel() = 0;
+  // Asks something of a device. An error leaves everything as it was.
+  virtual Result<Reply> Perform(const DeviceAction& action) = 0;
+  // What the machine was built from, with what was changed since.
+  virtual const VmConfig& config() const = 0;
 };
 
 // Builds a machine from a configuration and starts it, or says why it could not and leaves nothing

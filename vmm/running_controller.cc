@@ -2,30 +2,37 @@
 
 namespace ember::vmm {
 
-Status RunningController::Perform(const Action& action) {
+Result<Reply> RunningController::Perform(const Action& action) {
   return std::visit([this](const auto& alternative) { return Do(alternative); }, action);
 }
 
-Status RunningController::Do(const PauseVm&) {
+Result<Reply> RunningController::Do(const PauseVm&) {
   TRY(machine_->Pause());
   paused_ = true;
-  return {};
+  return Reply{};
 }
 
-Status RunningController::Do(const ResumeVm&) {
+Result<Reply> RunningController::Do(const ResumeVm&) {
   TRY(machine_->Resume());
   paused_ = false;
-  return {};
+  return Reply{};
 }
 
-Status RunningController::Do(const SendCtrlAltDel&) { return machine_->SendCtrlAltDel(); }
+Result<Reply> RunningController::Do(const SendCtrlAltDel&) {
+  TRY(machine_->SendCtrlAltDel());
+  return Reply{};
+}
 
-Status RunningController::Do(const FlushMetrics&) {
+Result<Reply> RunningController::Do(const DeviceAction& action) {
+  return machine_->Perform(action);
+}
+
+Result<Reply> RunningController::Do(const FlushMetrics&) {
   return Error("No metrics file is configured, so there is nowhere to flush metrics to.");
 }
 
 template <typename Other>
-Status RunningController::Do(const Other&) {
+Result<Reply> RunningController::Do(const Other&) {
   return Error("The requested operation is not supported after starting the microVM.");
 }
 

@@ -16,17 +16,19 @@ class RunningController {
   explicit RunningController(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
 
   // Carries out one action. An error leaves everything as it was.
-  Status Perform(const Action& action);
+  Result<Reply> Perform(const Action& action);
   bool paused() const { return paused_; }
+  const VmConfig& config() const { return machine_->config(); }
 
  private:
-  Status Do(const PauseVm& action);
-  Status Do(const ResumeVm& action);
-  Status Do(const SendCtrlAltDel& action);
-  Status Do(const FlushMetrics& action);
+  Result<Reply> Do(const PauseVm& action);
+  Result<Reply> Do(const ResumeVm& action);
+  Result<Reply> Do(const SendCtrlAltDel& action);
+  Result<Reply> Do(const FlushMetrics& action);
+  Result<Reply> Do(const DeviceAction& action);
   // What describes a machine that is not there yet.
   template <typename Other>
-  Status Do(const Other&);
+  Result<Reply> Do(const Other&);
 
   const std::unique_ptr<Machine> machine_;
   bool paused_ = false;

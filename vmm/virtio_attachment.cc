@@ -14,22 +14,43 @@ Result<std::unique_ptr<VirtioAttachment>> VirtioAttachment::Create(
   TRY(site.mmio.Insert(
       {.base = ToInteger(site.place.range.start), .size_bytes = site.place.range.size_bytes},
       attachment->transport_));
+  if (site.thread == ThreadChoice::kOwn) attachment->own_loop_ = TRY(EventLoop::Create());
+  EventLoop& loop = attachment->own_loop_ ? *attachment->own_loop_ : site.loop;
   const size_t queue_count = attachment->device_->max_queue_sizes().size();
   for (size_t i = 0; i < queue_count; ++i) {
-    TRY(attachment->RingOn(site, virtio::QueueIndex{static_cast<uint16_t>(i)}));
+    TRY(attachment->RingOn(site, loop, virtio::QueueIndex{static_cast<uint16_t>(i)}));
+  }
+  TRY(attachment->WatchHostEvents(loop));
+  // From here on the watches are its thread's.
+  if (attachment->own_loop_) {
+    attachment->own_thread_ =
+        TRY(Thread::Start(attachment->device_->name(), [&loop] { loop.Run(); }));
   }
   return attachment;
 }
 
-Status VirtioAttachment::RingOn(const Site& site, virtio::QueueIndex queue) {
+VirtioAttachment::~VirtioAttachment() {
+  if (own_loop_) own_loop_->Stop();
+  own_thread_.Join();
+}
+
+Status VirtioAttachment::RingOn(const Site& site, EventLoop& loop, virtio::QueueIndex queue) {
   virtio::DeviceState& state = transport_->state();
   const kvm::IoEvent doorbell{
       .address = ToInteger(site.place.range.start) + virtio::MmioTransport::kQueueNotifyOffset,
       .size_bytes = sizeof(uint32_t),
       .value = ToInteger(queue)};
   TRY(site.vm.AddIoEvent(doorbell, state.notify_fd(queue)));
-  doorbells_.push_back(TRY(site.loop.WatchReadable(
-      state.notify_fd(queue).get(), [&state, queue] { state.ProcessQueue(queue); })));
+  watches_.push_back(TRY(loop.WatchReadable(state.notify_fd(queue).get(),
+                                            [&state, queue] { state.ProcessQueue(queue); })));
+  return {};
+}
+
+Status VirtioAttachment::WatchHostEvents(EventLoop& loop) {
+  const int fd = device_->host_event_fd();
+  if (fd < 0) return {};
+  virtio::DeviceState& state = transport_->state();
+  watches_.push_back(TRY(loop.WatchReadable(fd, [&state] { state.ProcessHostEvents(); })));
   return {};
 }
 

@@ -2,10 +2,12 @@
 #define EMBER_VMM_VIRTIO_ATTACHMENT_H_
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/event_loop.h"
 #include "base/result.h"
+#include "base/thread.h"
 #include "devices/bus.h"
 #include "devices/interrupt_line.h"
 #include "firmware/platform.h"
@@ -13,12 +15,14 @@
 #include "memory/guest_memory.h"
 #include "virtio/mmio_transport.h"
 #include "virtio/virtio_device.h"
+#include "vmm/thread_choice.h"
 
 namespace ember::vmm {
 
 // One virtio device plugged into the machine: the device, its interrupt line, its registers on the
-// MMIO bus, and for each queue a doorbell that wakes the loop thread. Made and destroyed on the
-// loop thread while no vCPU runs; the bus must not be used after it is destroyed.
+// MMIO bus, and for each queue a doorbell that wakes the device's thread: the loop thread, or one
+// that it has for itself. Made and destroyed on the loop thread while no vCPU runs; the bus must
+// not be used after it is destroyed.
 class VirtioAttachment {
  public:
   struct Site {
@@ -27,6 +31,7 @@ class VirtioAttachment {
     EventLoop& loop;
     const GuestMemory& memory;
     firmware::MmioDevice place;
+    ThreadChoice thread = ThreadChoice::kVmm;
   };
 
   // Takes the device. All that `site` refers to must outlive the attachment.
@@ -35,16 +40,26 @@ class VirtioAttachment {
 
   VirtioAttachment(const VirtioAttachment&) = delete;
   VirtioAttachment& operator=(const VirtioAttachment&) = delete;
+  ~VirtioAttachment();
+
+  // Calls `task` while nobody else is in the device. The loop thread.
+  template <typename Task>
+  decltype(auto) WithDevice(Task&& task) {
+    return transport_->state().WithDevice(std::forward<Task>(task));
+  }
 
  private:
   VirtioAttachment() = default;
-  Status RingOn(const Site& site, virtio::QueueIndex queue);
+  Status RingOn(const Site& site, EventLoop& loop, virtio::QueueIndex queue);
+  Status WatchHostEvents(EventLoop& loop);
 
   // Each uses those before it.
   std::unique_ptr<virtio::VirtioDevice> device_;
   std::unique_ptr<InterruptLine> line_;
   std::shared_ptr<virtio::MmioTransport> transport_;  // shared with the bus
-  std::vector<EventLoop::Watch> doorbells_;
+  std::unique_ptr<EventLoop> own_loop_;               // null where the device is on the VMM's
+  std::vector<EventLoop::Watch> watches_;
+  Thread own_thread_;  // runs own_loop_
 };
 
 }  // namespace ember::vmm

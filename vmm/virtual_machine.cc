@@ -22,6 +22,10 @@ Status VirtualMachine::Resume() {
 
 Status VirtualMachine::SendCtrlAltDel() { return board_->SendCtrlAltDel(); }
 
+Result<Reply> VirtualMachine::Perform(const DeviceAction& action) {
+  return devices_->Perform(action, config_);
+}
+
 void VirtualMachine::Request(VmRequest request) {
   if (request == VmRequest::kGuestCrashLoaded) {
     EMBER_LOG_LIMITED(kWarning, "the guest's kernel crashed; its crash kernel takes over");

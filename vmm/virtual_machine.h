@@ -16,10 +16,10 @@
 #include "memory/guest_memory.h"
 #include "vmm/board.h"
 #include "vmm/config.h"
+#include "vmm/device_set.h"
 #include "vmm/machine.h"
 #include "vmm/machine_end.h"
 #include "vmm/vcpu_thread.h"
-#include "vmm/virtio_attachment.h"
 
 namespace ember::vmm {
 
@@ -45,11 +45,14 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   Status Pause() override;
   Status Resume() override;
   Status SendCtrlAltDel() override;
+  Result<Reply> Perform(const DeviceAction& action) override;
+  const VmConfig& config() const override { return config_; }
 
  private:
   class Builder;
 
-  explicit VirtualMachine(MachineHost host) : host_(std::move(host)) {}
+  VirtualMachine(VmConfig config, MachineHost host)
+      : host_(std::move(host)), config_(std::move(config)) {}
 
   // VmRequestSink; vCPU threads.
   void Request(VmRequest request) override;
@@ -62,9 +65,10 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   const MachineHost host_;
   std::unique_ptr<GuestMemory> memory_;
   std::unique_ptr<kvm::Vm> vm_;
-  std::vector<std::unique_ptr<VirtioAttachment>> attachments_;
-  std::unique_ptr<Board> board_;  // its bus borrows from the attachments
+  std::unique_ptr<DeviceSet> devices_;
+  std::unique_ptr<Board> board_;  // its bus borrows from the devices
 
+  VmConfig config_;  // the loop thread
   std::atomic<bool> ending_{false};
 
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;  // last, so that they end before what they use

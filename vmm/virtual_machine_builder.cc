@@ -7,8 +7,6 @@
 #include "devices/console_fd.h"
 #include "kvm/system.h"
 #include "memory/layout.h"
-#include "virtio/block/block_device.h"
-#include "virtio/block/disk_file.h"
 #include "vmm/guest_kernel.h"
 #include "vmm/processors.h"
 #include "vmm/virtual_machine.h"
@@ -44,7 +42,7 @@ std::string CommandLine(const VmConfig& config) {
 class VirtualMachine::Builder {
  public:
   Builder(const VmConfig& config, const MachineHost& host)
-      : config_(config), machine_(new VirtualMachine(host)) {}
+      : config_(config), machine_(new VirtualMachine(config, host)) {}
 
   Result<std::unique_ptr<Machine>> Build() {
     kvm::System system = TRY(kvm::System::Open());
@@ -52,9 +50,10 @@ class VirtualMachine::Builder {
     TRY(AllocateMemory());
     machine_->vm_ = TRY(kvm::Vm::Create(system, *machine_->memory_));
     TRY(AddBoard());
-    for (const DriveConfig& drive : config_.drives) {
-      TRY_CONTEXT(AddDrive(drive), Concat("drive ", drive.drive_id));
-    }
+    machine_->devices_ = TRY(DeviceSet::Create(config_, {.vm = *machine_->vm_,
+                                                         .board = *machine_->board_,
+                                                         .loop = machine_->host_.loop,
+                                                         .memory = *machine_->memory_}));
     auto vcpus = TRY(CreateProcessors(system, *machine_->vm_, config_.machine));
     TRY(LoadKernel(*vcpus.front()));
     TRY(StartThreads(std::move(vcpus)));
@@ -93,26 +92,6 @@ class VirtualMachine::Builder {
   Result<Fd> OpenOutput() const {
     if (config_.serial.serial_out_path) return OpenConsoleOutput(*config_.serial.serial_out_path);
     return DuplicateConsoleFd(STDOUT_FILENO, Access::kReadWrite);
-  }
-
-  Status AddDrive(const DriveConfig& drive) {
-    auto disk = TRY(virtio::DiskFile::Open(
-        drive.path_on_host, drive.is_read_only ? Access::kReadOnly : Access::kReadWrite));
-    const auto cache = drive.cache_type == CacheType::kWriteback ? virtio::CacheType::kWriteback
-                                                                 : virtio::CacheType::kUnsafe;
-    return Attach(std::make_unique<virtio::BlockDevice>(
-        std::move(disk),
-        virtio::BlockDevice::Options{.drive_id = drive.drive_id, .cache_type = cache}));
-  }
-
-  Status Attach(std::unique_ptr<virtio::VirtioDevice> device) {
-    const VirtioAttachment::Site site{.vm = *machine_->vm_,
-                                      .mmio = machine_->board_->mmio(),
-                                      .loop = machine_->host_.loop,
-                                      .memory = *machine_->memory_,
-                                      .place = TRY(machine_->board_->TakeVirtioPlace())};
-    machine_->attachments_.push_back(TRY(VirtioAttachment::Create(std::move(device), site)));
-    return {};
   }
 
   Status LoadKernel(const kvm::Vcpu& boot_vcpu) {

@@ -11,4 +11,10 @@ Result<Outcome> PutDrive(const Call& call) {
   return ActionCall{vmm::PutDrive{std::move(drive)}};
 }
 
+Result<Outcome> PatchDrive(const Call& call) {
+  vmm::DriveUpdate update = TRY(ReadBody(call.body, vmm::ReadDriveUpdate));
+  TRY(CheckIds(call.id, update.drive_id, "drive_id"));
+  return ActionCall{vmm::DeviceAction{vmm::PatchDrive{std::move(update)}}};
+}
+
 }  // namespace ember::api

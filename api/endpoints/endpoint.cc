@@ -1,7 +1,7 @@
 #include "api/endpoints/endpoint.h"
 
 #include "base/concat.h"
-#include "vmm/config.h"
+#include "vmm/resource_id.h"
 
 namespace ember::api {
 

@@ -15,6 +15,7 @@ Result<Outcome> PutActions(const Call& call);
 Result<Outcome> PutBootSource(const Call& call);
 // drives.cc
 Result<Outcome> PutDrive(const Call& call);
+Result<Outcome> PatchDrive(const Call& call);
 // machine_config.cc
 Result<Outcome> GetMachineConfig(const Call& call);
 Result<Outcome> PutMachineConfig(const Call& call);

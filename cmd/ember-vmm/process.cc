@@ -156,7 +156,8 @@ Status Process::StartFromFile(const std::string& path) {
   for (const vmm::DriveConfig& drive : config.drives) {
     TRY(controller_->PerformHere(vmm::PutDrive{drive}));
   }
-  return controller_->PerformHere(vmm::InstanceStart{});
+  TRY(controller_->PerformHere(vmm::InstanceStart{}));
+  return {};
 }
 
 }  // namespace

@@ -263,6 +263,19 @@ TEST_F(EndpointTest, MetricsCannotBeFlushedWithoutAFile) {
   EXPECT_THAT(reply.body, HasSubstr("No metrics file is configured"));
 }
 
+TEST_F(EndpointTest, WhatAnActionOnADeviceAnswersIsTheBody) {
+  constexpr std::string_view kUpdate = R"({"drive_id":"rootfs","path_on_host":"/new"})";
+  ExpectFault(Call("PATCH", "/drives/rootfs", kUpdate), kOnlyAfter);
+  StartMachine();
+  EXPECT_EQ(Call("PATCH", "/drives/rootfs", kUpdate).head, kEmpty204);
+  room_.AnswerWith({.json = R"({"seen":true})"});
+  const Reply reply = Call("PATCH", "/drives/rootfs", kUpdate);
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.body, R"({"seen":true})");
+  room_.FailWith("no such drive");
+  ExpectFault(Call("PATCH", "/drives/rootfs", kUpdate), R"({"fault_message":"no such drive"})");
+}
+
 TEST_F(EndpointTest, UnknownActionIsToldTheKnownOnes) {
   ExpectFault(Call("PUT", "/actions", R"({"action_type":"Explode"})"),
               R"({"fault_message":"An error occurred when deserializing the json body of a )"

@@ -24,7 +24,7 @@ class ControllerTest : public testing::Test {
     ASSERT_TRUE(controller_->PerformHere(InstanceStart{}));
   }
   std::string Fault(const Action& action) {
-    const Status status = controller_->PerformHere(action);
+    const Result<Reply> status = controller_->PerformHere(action);
     return status ? "" : status.error().message();
   }
 
@@ -104,11 +104,12 @@ TEST_F(ControllerTest, SnapshotStaysAsItWas) {
 TEST_F(ControllerTest, ActionsAreCarriedOutInOrderAndShownBeforeTheirOutcome) {
   std::vector<uint32_t> seen;
   for (const uint32_t count : {2u, 3u, 4u}) {
-    controller_->Perform(PatchMachineConfig{{.vcpu_count = count}}, [&](const Status& outcome) {
-      EXPECT_TRUE(outcome);
-      seen.push_back(controller_->snapshot()->config.machine.vcpu_count);
-      if (seen.size() == 3) loop_->Stop();
-    });
+    controller_->Perform(PatchMachineConfig{{.vcpu_count = count}},
+                         [&](const Result<Reply>& outcome) {
+                           EXPECT_TRUE(outcome);
+                           seen.push_back(controller_->snapshot()->config.machine.vcpu_count);
+                           if (seen.size() == 3) loop_->Stop();
+                         });
   }
   EXPECT_THAT(seen, ElementsAre());
   loop_->Run();
@@ -118,7 +119,7 @@ TEST_F(ControllerTest, ActionsAreCarriedOutInOrderAndShownBeforeTheirOutcome) {
 TEST_F(ControllerTest, ActionThatTheLoopDoesNotReachHasNoOutcome) {
   bool called = false;
   const auto alive = std::make_shared<int>(0);
-  controller_->Perform(SendCtrlAltDel{}, [&called, alive](const Status&) { called = true; });
+  controller_->Perform(SendCtrlAltDel{}, [&called, alive](const Result<Reply>&) { called = true; });
   EXPECT_EQ(alive.use_count(), 2);
   controller_.reset();
   loop_.reset();

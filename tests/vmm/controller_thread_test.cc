@@ -25,7 +25,7 @@ using testing::ElementsAre;
 class Outcomes {
  public:
   Controller::Done Next() {
-    return [this](const Status& outcome) {
+    return [this](const Result<Reply>& outcome) {
       const MutexLock lock(mutex_);
       all_.push_back(outcome ? "" : outcome.error().message());
       changed_.NotifyAll();

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/concat.h"
 #include "base/result.h"
 #include "base/thread_annotations.h"
 #include "vmm/machine.h"
@@ -20,7 +21,7 @@ class FakeMachineRoom {
     return [this](const VmConfig& config) { return Build(config); };
   }
 
-  // "start", "pause", "resume", "ctrl-alt-del", "end" in order.
+  // "start", "pause", "resume", "ctrl-alt-del", "device action N", "end" in order.
   std::vector<std::string> events() const {
     const MutexLock lock(mutex_);
     return events_;
@@ -33,6 +34,11 @@ class FakeMachineRoom {
   void FailWith(std::string message) {
     const MutexLock lock(mutex_);
     failure_ = std::move(message);
+  }
+  // What actions on devices answer from now on.
+  void AnswerWith(Reply reply) {
+    const MutexLock lock(mutex_);
+    reply_ = std::move(reply);
   }
   // From now on what is asked waits until Release().
   void Hold() {
@@ -53,21 +59,32 @@ class FakeMachineRoom {
  private:
   class FakeMachine final : public Machine {
    public:
-    explicit FakeMachine(FakeMachineRoom& room) : room_(room) {}
+    FakeMachine(FakeMachineRoom& room, VmConfig config) : room_(room), config_(std::move(config)) {}
     ~FakeMachine() override { room_.Note("end"); }
     Status Pause() override { return room_.Ask("pause"); }
     Status Resume() override { return room_.Ask("resume"); }
     Status SendCtrlAltDel() override { return room_.Ask("ctrl-alt-del"); }
+    Result<Reply> Perform(const DeviceAction& action) override {
+      TRY(room_.Ask(Concat("device action ", action.index())));
+      return room_.reply();
+    }
+    const VmConfig& config() const override { return config_; }
 
    private:
     FakeMachineRoom& room_;
+    const VmConfig config_;
   };
 
   Result<std::unique_ptr<Machine>> Build(const VmConfig& config) {
     TRY(Ask("start"));
     const MutexLock lock(mutex_);
     started_config_ = config;
-    return std::make_unique<FakeMachine>(*this);
+    return std::make_unique<FakeMachine>(*this, config);
+  }
+
+  Reply reply() const {
+    const MutexLock lock(mutex_);
+    return reply_;
   }
 
   void Note(std::string event) {
@@ -91,6 +108,7 @@ class FakeMachineRoom {
   std::vector<std::string> events_ GUARDED_BY(mutex_);
   VmConfig started_config_ GUARDED_BY(mutex_);
   std::string failure_ GUARDED_BY(mutex_);
+  Reply reply_ GUARDED_BY(mutex_);
   bool held_ GUARDED_BY(mutex_) = false;
   int waiting_ GUARDED_BY(mutex_) = 0;
 };

@@ -1,0 +1,60 @@
+#include "vmm/block/drive_json.h"
+
+#include "vmm/config_json_reader.h"
+
+namespace ember::vmm {
+namespace {
+
+constexpr Named<CacheType> kCacheTypes[] = {{"Unsafe", CacheType::kUnsafe},
+                                            {"Writeback", CacheType::kWriteback}};
+constexpr Named<IoEngine> kIoEngines[] = {{"Sync", IoEngine::kSync}, {"Async", IoEngine::kAsync}};
+}  // namespace
+
+Result<DriveConfig> ReadDrive(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {
+      "drive_id",     "partuuid",  "is_root_device", "cache_type", "is_read_only", "path_on_host",
+      "rate_limiter", "io_engine", "socket",         "discard",    "thread"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  DriveConfig drive;
+  drive.drive_id = TRY(in.Required<std::string>("drive_id"));
+  drive.is_root_device = TRY(in.Required<bool>("is_root_device"));
+  TRY(in.Unsupported("socket"));  // vhost-user, which has no path_on_host to miss
+  drive.path_on_host = TRY(in.Required<std::string>("path_on_host"));
+  drive.partuuid = TRY(in.Optional<std::string>("partuuid"));
+  drive.cache_type = TRY(in.WithDefault("cache_type", kCacheTypes, drive.cache_type));
+  drive.is_read_only = TRY(in.Optional<bool>("is_read_only")).value_or(drive.is_read_only);
+  drive.io_engine = TRY(in.Optional("io_engine", kIoEngines)).value_or(drive.io_engine);
+  drive.thread = TRY(in.Optional("thread", kThreadChoices)).value_or(drive.thread);
+  TRY(in.Unsupported("rate_limiter"));
+  if (TRY(in.Optional<bool>("discard")).value_or(false)) {
+    return Error("discard: true is not supported by this version");
+  }
+  return drive;
+}
+
+Result<DriveUpdate> ReadDriveUpdate(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {"drive_id", "path_on_host", "rate_limiter"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  DriveUpdate update;
+  update.drive_id = TRY(in.Required<std::string>("drive_id"));
+  update.path_on_host = TRY(in.Optional<std::string>("path_on_host"));
+  TRY(in.Unsupported("rate_limiter"));
+  return update;
+}
+
+void WriteFields(JsonWriter& out, const DriveConfig& drive) {
+  out.Field("drive_id", drive.drive_id)
+      .OptionalField("partuuid", drive.partuuid)
+      .Field("is_root_device", drive.is_root_device)
+      .Field("cache_type", NameOf(kCacheTypes, drive.cache_type))
+      .Field("is_read_only", drive.is_read_only)
+      .Field("path_on_host", drive.path_on_host)
+      .Null("rate_limiter")
+      .Field("io_engine", NameOf(kIoEngines, drive.io_engine))
+      .Null("socket");
+  if (drive.thread != ThreadChoice::kVmm) {
+    out.Field("thread", NameOf(kThreadChoices, drive.thread));
+  }
+}
+
+}  // namespace ember::vmm

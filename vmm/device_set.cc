@@ -1,0 +1,44 @@
+#include "vmm/device_set.h"
+
+#include <utility>
+#include <variant>
+
+#include "base/concat.h"
+#include "vmm/block/drive_device.h"
+
+namespace ember::vmm {
+
+Result<std::unique_ptr<DeviceSet>> DeviceSet::Create(const VmConfig& config, const Site& site) {
+  std::unique_ptr<DeviceSet> devices(new DeviceSet(site));
+  for (const DriveConfig& drive : config.drives) {
+    TRY_CONTEXT(devices->AddDrive(drive), Concat("drive ", drive.drive_id));
+  }
+  return devices;
+}
+
+Result<Reply> DeviceSet::Perform(const DeviceAction& action, VmConfig& config) {
+  return std::visit([&](const auto& alternative) { return Do(alternative, config); }, action);
+}
+
+Result<std::unique_ptr<VirtioAttachment>> DeviceSet::Attach(
+    std::unique_ptr<virtio::VirtioDevice> device, ThreadChoice thread) {
+  const firmware::MmioDevice place = TRY(site_.board.TakeVirtioPlace());
+  return VirtioAttachment::Create(std::move(device), {.vm = site_.vm,
+                                                      .mmio = site_.board.mmio(),
+                                                      .loop = site_.loop,
+                                                      .memory = site_.memory,
+                                                      .place = place,
+                                                      .thread = thread});
+}
+
+Status DeviceSet::AddDrive(const DriveConfig& drive) {
+  std::unique_ptr<virtio::BlockDevice> device = TRY(CreateDrive(drive));
+  drives_.push_back(TRY(Plug(drive.drive_id, std::move(device), drive.thread)));
+  return {};
+}
+
+Result<Reply> DeviceSet::Do(const PatchDrive& action, VmConfig& /*config*/) {
+  return Error(Concat("drive ", action.update.drive_id, " cannot be changed while it is in use"));
+}
+
+}  // namespace ember::vmm

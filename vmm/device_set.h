@@ -1,0 +1,72 @@
+#ifndef EMBER_VMM_DEVICE_SET_H_
+#define EMBER_VMM_DEVICE_SET_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/result.h"
+#include "kvm/vm.h"
+#include "memory/guest_memory.h"
+#include "virtio/block/block_device.h"
+#include "virtio/virtio_device.h"
+#include "vmm/action.h"
+#include "vmm/board.h"
+#include "vmm/config.h"
+#include "vmm/reply.h"
+#include "vmm/virtio_attachment.h"
+
+namespace ember::vmm {
+
+// The virtio devices of a machine, plugged in, each found again by the id that clients know it by.
+// Made and destroyed as its attachments are; used on the loop thread.
+class DeviceSet {
+ public:
+  struct Site {
+    kvm::Vm& vm;  // these all outlive the devices
+    Board& board;
+    EventLoop& loop;
+    const GuestMemory& memory;
+  };
+
+  // Plugs in the devices of `config`, in the order in which the guest finds them. An error names
+  // the device.
+  static Result<std::unique_ptr<DeviceSet>> Create(const VmConfig& config, const Site& site);
+
+  // Carries out what is asked of one device, and writes down in `config` what has changed. An error
+  // leaves both as they were.
+  Result<Reply> Perform(const DeviceAction& action, VmConfig& config);
+
+ private:
+  template <typename Device>
+  struct Plugged {
+    std::string id;
+    Device* device;  // the attachment's
+    std::unique_ptr<VirtioAttachment> attachment;
+  };
+
+  explicit DeviceSet(const Site& site) : site_(site) {}
+
+  template <typename Device>
+  Result<Plugged<Device>> Plug(std::string id, std::unique_ptr<Device> device,
+                               ThreadChoice thread) {
+    Device* const borrowed = device.get();
+    return Plugged<Device>{.id = std::move(id),
+                           .device = borrowed,
+                           .attachment = TRY(Attach(std::move(device), thread))};
+  }
+  Result<std::unique_ptr<VirtioAttachment>> Attach(std::unique_ptr<virtio::VirtioDevice> device,
+                                                   ThreadChoice thread);
+  Status AddDrive(const DriveConfig& drive);
+
+  Result<Reply> Do(const PatchDrive& action, VmConfig& config);
+
+  const Site site_;
+  std::vector<Plugged<virtio::BlockDevice>> drives_;
+};
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_VMM_DEVICE_SET_H_
