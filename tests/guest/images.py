@@ -35,6 +35,11 @@ def device_initrd(name):
     return IMAGES / name / "device-initrd.cpio"
 
 
+def root():
+    """The small root file system, to be used read-only."""
+    return IMAGES / "root.ext4"
+
+
 def tools():
     """A root file system with PROGRAMS in it, to be used read-only."""
     return IMAGES / "tools.ext4"

@@ -4,8 +4,10 @@ import os
 import random
 import re
 import subprocess
+import tempfile
 import time
 import unittest
+from pathlib import Path
 
 import images
 from machine import Machine, device_machine, drive
@@ -64,3 +66,49 @@ class Disks(unittest.TestCase):
 
     def test_fio_verifies_what_it_wrote_to_an_unsafe_disk(self):
         self.verify("unsafe")
+
+
+class Kills(unittest.TestCase):
+    """A VMM killed at random instants loses nothing that its guest flushed."""
+
+    KILLS = 100 if LONG else 3
+    MOST_SECONDS = 1.0  # from the first flush to the kill
+
+    def cycle(self, disk, flushed, choose, **options):
+        """Boots, checks what is there, writes on, kills. Returns what the guest then knew flushed."""
+        with Machine(images.kernel("microvm", "vmlinux"), boot_args="init=/ember/init",
+                     drives=[drive(images.root(), read_only=True),
+                             drive(disk, "data", root=False, **options)]) as vm:
+            vm.start_agent()
+            vm.send("mkdir /tmp/data; mount /dev/vdb /tmp/data && records /tmp/data")
+            found = int(vm.expect(r"EMBER-RECORDS found (\d+)\s")[1])
+            self.assertGreaterEqual(found, flushed, "flushed records are gone")
+            vm.expect(r"EMBER-RECORDS flushed \d+\s")
+            time.sleep(choose.uniform(0, self.MOST_SECONDS))
+            vm.process.kill()
+            vm.process.wait()
+            return max(int(count) for count in re.findall(r"flushed (\d+)\s", vm.console()))
+
+    def check(self, disk, **options):
+        seed = int(os.environ.get("EMBER_SEED", time.time_ns() % 1000000))
+        print(f"  EMBER_SEED={seed}", flush=True)
+        choose = random.Random(seed)
+        flushed = 0
+        for _ in range(self.KILLS + 1):
+            flushed = self.cycle(disk, flushed, choose, **options)
+
+    def file_system(self):
+        disk = Path(self.enterContext(tempfile.TemporaryDirectory())) / "disk"
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", disk, "128M"], check=True,
+                       capture_output=True)
+        return disk
+
+    def check_raw(self, **options):
+        disk = self.file_system()
+        self.check(disk, **options)
+        replayed = subprocess.run(["e2fsck", "-p", disk], capture_output=True, text=True, check=False)
+        self.assertLessEqual(replayed.returncode, 1, replayed.stdout)
+        subprocess.run(["e2fsck", "-fn", disk], check=True, capture_output=True)
+
+    def test_nothing_flushed_through_the_sync_engine_is_lost(self):
+        self.check_raw(io_engine="Sync", cache_type="Writeback")
