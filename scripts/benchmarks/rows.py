@@ -58,9 +58,14 @@ class Bench:
 
     def __init__(self, build_dir, quick):
         self.vmm = build_dir / "cmd" / "ember-vmm" / "ember-vmm"
-        self.api_probe = build_dir / "tests" / "bench" / "api_probe"
-        self.exit_probe = build_dir / "tests" / "bench" / "exit_probe"
+        self.probes = build_dir / "tests" / "bench"
+        self.api_probe = self.probes / "api_probe"
         self.quick = quick
+
+    def probe(self, name, *arguments):
+        """What a program of tests/bench measured: the JSON that it printed."""
+        words = [self.probes / name, *map(str, arguments)]
+        return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
     def count(self, full):
         return max(3, full // 5) if self.quick else full
@@ -162,9 +167,7 @@ def start_to_first_exit(bench):
 
 def exit_dispatch(bench):
     """Answering one exit, without KVM; the floor is a bare KVM_RUN loop of the same exits."""
-    out = subprocess.run([bench.exit_probe, str(bench.count(25))], check=True, capture_output=True,
-                         text=True).stdout
-    measured = json.loads(out)
+    measured = bench.probe("exit_probe", bench.count(25))
     samples = {"ember": measured["dispatch_alone_ns"], "kvm_run": measured["bare_ns"],
                "kvm_run_and_dispatch": measured["dispatched_ns"]}
     return row("exit_dispatch_ns", "ns", samples, floor="kvm_run")

@@ -120,6 +120,7 @@ void DriverRing::SetAvailableEntry(uint16_t slot, uint16_t head) {
   Store(AvailableEntry(place_, slot), head);
 }
 void DriverRing::SetAvailableIndex(uint16_t index) { Store(place_.available + 2, index); }
+void DriverRing::SetUsedIndex(uint16_t index) { Store(place_.used + 2, index); }
 void DriverRing::SetAvailableFlags(uint16_t flags) { Store(place_.available, flags); }
 void DriverRing::SetUsedEvent(uint16_t index) { Store(AvailableEntry(place_, place_.size), index); }
 uint16_t DriverRing::available_index() const { return Load(place_.available + 2); }

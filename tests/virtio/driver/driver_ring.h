@@ -78,6 +78,7 @@ class DriverRing {
   void SetDescriptor(uint16_t index, const RawDescriptor& descriptor);
   void SetAvailableEntry(uint16_t slot, uint16_t head);
   void SetAvailableIndex(uint16_t index);
+  void SetUsedIndex(uint16_t index);  // as a device would
   void SetAvailableFlags(uint16_t flags);
   void SetUsedEvent(uint16_t index);
   uint16_t available_index() const;
