@@ -34,6 +34,12 @@ class RateLimiter {
     if (TimeUntilReady(bytes, now) > Nanoseconds::zero()) return false;
     return bandwidth_.Consume(bytes, now) && ops_.Consume(1, now);
   }
+  // Puts new buckets, full, in place of those that are given, and leaves the others as they are. A
+  // bucket of size or refill time 0 ends the limit.
+  void Update(const RateLimiterOptions& options, Nanoseconds now) {
+    if (options.bandwidth) bandwidth_ = TokenBucket(*options.bandwidth, now);
+    if (options.ops) ops_ = TokenBucket(*options.ops, now);
+  }
   // How long until it would be admitted, if nothing else is before it; 0: now.
   Nanoseconds TimeUntilReady(uint64_t bytes, Nanoseconds now) const {
     return std::max(bandwidth_.TimeUntilReady(bytes, now), ops_.TimeUntilReady(1, now));

@@ -224,5 +224,21 @@ TEST(RateLimiterTest, RefusalTakesFromNeitherBucket) {
   EXPECT_TRUE(limiter.Consume(100, nanoseconds{0}));
 }
 
+TEST(RateLimiterTest, AnUpdateReplacesTheBucketsItNames) {
+  RateLimiter limiter({.bandwidth = TokenBucketOptions{.size = 1000, .refill_time_ms = 1000},
+                       .ops = TokenBucketOptions{.size = 1, .refill_time_ms = 1000}},
+                      nanoseconds{0});
+  EXPECT_TRUE(limiter.Consume(1000, nanoseconds{0}));
+  limiter.Update({.bandwidth = TokenBucketOptions{.size = 2000, .refill_time_ms = 1000}},
+                 nanoseconds{0});
+  EXPECT_EQ(limiter.TimeUntilReady(2000, nanoseconds{0}), seconds{1})
+      << "the operations' is as was";
+  limiter.Update({.ops = TokenBucketOptions{.size = 0, .refill_time_ms = 1000}}, nanoseconds{0});
+  EXPECT_TRUE(limiter.Consume(2000, nanoseconds{0}));
+  EXPECT_FALSE(limiter.Consume(1, nanoseconds{0}));
+  limiter.Update({.bandwidth = TokenBucketOptions{.size = 1, .refill_time_ms = 0}}, nanoseconds{0});
+  EXPECT_TRUE(limiter.Consume(1 << 20, nanoseconds{0}));
+}
+
 }  // namespace
 }  // namespace ember
