@@ -231,7 +231,7 @@ TEST(RateLimiterTest, AnUpdateReplacesTheBucketsItNames) {
   EXPECT_TRUE(limiter.Consume(1000, nanoseconds{0}));
   limiter.Update({.bandwidth = TokenBucketOptions{.size = 2000, .refill_time_ms = 1000}},
                  nanoseconds{0});
-  EXPECT_EQ(limiter.TimeUntilReady(2000, nanoseconds{0}), seconds{1})
+  EXPECT_EQ(limiter.TimeUntilReady(2000, nanoseconds{0}), milliseconds{1000})
       << "the operations' is as was";
   limiter.Update({.ops = TokenBucketOptions{.size = 0, .refill_time_ms = 1000}}, nanoseconds{0});
   EXPECT_TRUE(limiter.Consume(2000, nanoseconds{0}));
