@@ -86,6 +86,18 @@ Result<ObjectReader> ObjectReader::Create(const JsonValue& value,
   return ObjectReader(value);
 }
 
+Result<ObjectReader> ObjectReader::CreateTolerant(const JsonValue& value) {
+  if (!std::holds_alternative<JsonValue::Object>(value.value)) {
+    return Error(Concat("invalid type: ", DescribeJson(value), ", expected a map"));
+  }
+  return ObjectReader(value);
+}
+
+const JsonValue* ObjectReader::FindPart(std::string_view field) const {
+  const JsonValue* value = Find(field);
+  return value == nullptr || value->is_null() ? nullptr : value;
+}
+
 Result<const JsonValue*> ObjectReader::Get(std::string_view field) const {
   const JsonValue* value = Find(field);
   if (value == nullptr) return Error(Concat("missing field `", field, "`"));

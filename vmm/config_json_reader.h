@@ -51,6 +51,11 @@ class ObjectReader {
   // Fails where `value` is no object or has a member that is not among `fields`.
   static Result<ObjectReader> Create(const JsonValue& value,
                                      std::span<const std::string_view> fields);
+  // Fails where `value` is no object. Members that are not asked for are passed over.
+  static Result<ObjectReader> CreateTolerant(const JsonValue& value);
+
+  // What there is to read further; null where it is absent or JSON's null.
+  const JsonValue* FindPart(std::string_view field) const;
 
   // Absent is an error.
   template <typename T>
