@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -15,6 +16,7 @@
 #include "tests/virtio/driver/fake_device.h"
 #include "tests/virtio/driver/memory_disk.h"
 #include "tests/virtio/driver/rig.h"
+#include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
 
 namespace ember::virtio::testing {
@@ -34,6 +36,13 @@ const Listed kDevices[] = {
        return std::make_unique<BlockDevice>(
            std::make_unique<MemoryDisk>(uint64_t{1} << 20),
            BlockDevice::Options{.drive_id = "disk", .cache_type = CacheType::kWriteback});
+     }},
+    {"Balloon",
+     [] {
+       return *BalloonDevice::Create({.deflate_on_oom = true,
+                                      .statistics_interval = std::chrono::hours(1),
+                                      .free_page_hinting = true,
+                                      .free_page_reporting = true});
      }},
 };
 
