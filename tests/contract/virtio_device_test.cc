@@ -18,6 +18,7 @@
 #include "tests/virtio/driver/rig.h"
 #include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
+#include "virtio/rng/rng_device.h"
 
 namespace ember::virtio::testing {
 namespace {
@@ -44,6 +45,7 @@ const Listed kDevices[] = {
                                       .free_page_hinting = true,
                                       .free_page_reporting = true});
      }},
+    {"Rng", [] { return *RngDevice::Create(CreateHostEntropySource(), {}); }},
 };
 
 class VirtioDeviceContract : public ::testing::TestWithParam<Listed> {
