@@ -34,6 +34,10 @@ std::string_view BreachName(Breach breach) {
       return "request shorter than its header";
     case Breach::kRequestNoStatusByte:
       return "request without a byte for its status";
+    case Breach::kRequestDataTooShort:
+      return "request with less data than its header says";
+    case Breach::kBufferTooSmall:
+      return "buffer too small for what the device writes";
   }
   return "unknown";
 }

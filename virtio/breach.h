@@ -24,6 +24,8 @@ enum class Breach : uint8_t {
   kIndirectTableNotInRam,
   kRequestHeaderTooShort,  // a device's own: less than its header to read
   kRequestNoStatusByte,    // no byte to write the outcome to
+  kRequestDataTooShort,    // less data than the header says
+  kBufferTooSmall,         // no room for the least that the device has to write
 };
 
 // "available index jump" and the like, for logs.

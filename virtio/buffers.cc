@@ -18,6 +18,18 @@ void Buffers::DropFront(uint64_t count) {
   }
 }
 
+void Buffers::KeepFront(uint64_t count) {
+  if (count >= size_bytes_) return;
+  size_bytes_ = count;
+  size_t pieces = 0;
+  for (; count > 0; ++pieces) {
+    iovec& piece = pieces_[pieces];
+    piece.iov_len = std::min<uint64_t>(count, piece.iov_len);
+    count -= piece.iov_len;
+  }
+  pieces_ = pieces_.first(pieces);
+}
+
 bool Buffers::TakeFront(std::span<std::byte> out) {
   if (out.size() > size_bytes_) return false;
   while (!out.empty()) {

@@ -30,6 +30,8 @@ class Buffers {
   [[nodiscard]] bool PutFront(std::span<const std::byte> in);
   // Drops the first bytes; at most all.
   void DropFront(uint64_t count);
+  // Drops all but the first bytes; none where there are no more.
+  void KeepFront(uint64_t count);
   // Drops the last byte and returns it; null where there is none.
   std::byte* TakeLastByte();
 

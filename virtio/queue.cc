@@ -83,6 +83,12 @@ Queue::PopResult Queue::Pop(ChainStorage& storage) {
   return DescriptorChain(storage, DescriptorIndex{head});
 }
 
+void Queue::PutBack(DescriptorChain chain) {
+  EMBER_CHECK(in_flight() > 0);
+  --next_available_;
+  chain.Release();
+}
+
 void Queue::Complete(DescriptorChain chain, uint64_t written_bytes) {
   EMBER_CHECK(in_flight() > 0);
   if (track_dirty_) chain.MarkWritten(*memory_, 0, written_bytes);

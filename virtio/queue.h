@@ -60,6 +60,10 @@ class Queue {
   using PopResult = tl::expected<std::optional<DescriptorChain>, Breach>;
   PopResult Pop(ChainStorage& storage);
 
+  // Undoes the last Pop(), whose chain this is: the next one finds it again. Nothing of it was
+  // used.
+  void PutBack(DescriptorChain chain);
+
   // Puts a chain of this queue into the used ring, in any order, and marks the first
   // `written_bytes` of its writable buffers dirty. The driver sees it after Publish().
   void Complete(DescriptorChain chain, uint64_t written_bytes);

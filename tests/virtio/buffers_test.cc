@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string>
@@ -53,6 +54,24 @@ TEST(BuffersTest, TakesBytesOverAnySplit) {
     EXPECT_EQ(Take<1>(buffers), "j");
     EXPECT_TRUE(buffers.empty());
     EXPECT_TRUE(buffers.pieces().empty());
+  }
+}
+
+TEST(BuffersTest, KeepsTheFirstBytesOverAnySplit) {
+  for (const std::vector<size_t>& split :
+       {std::vector<size_t>{10}, {4, 6}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, {9, 1}, {3, 3, 4}}) {
+    for (size_t kept = 0; kept <= 11; ++kept) {
+      Pieces pieces(split);
+      Buffers buffers = pieces.buffers();
+      buffers.KeepFront(kept);
+      ASSERT_EQ(buffers.size_bytes(), std::min<size_t>(kept, 10));
+      std::string text;
+      for (const iovec& piece : buffers.pieces()) {
+        ASSERT_GT(piece.iov_len, 0U);
+        text.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+      }
+      EXPECT_EQ(text, std::string("abcdefghij").substr(0, kept));
+    }
   }
 }
 

@@ -75,6 +75,24 @@ TEST(QueueTest, ShowsUsedChainsOnlyWhenPublished) {
   EXPECT_EQ(used->len, 42U);
 }
 
+TEST(QueueTest, FindsAChainAgainThatWasPutBack) {
+  QueueUnderTest test(2);
+  for (int round = 0; round < 5; ++round) {
+    const uint16_t head = test.ring.Add({test.Readable(7)});
+    test.ring.Publish();
+    for (int i = 0; i < 3; ++i) {
+      Queue::PopResult popped = test.queue.Pop(test.storage);
+      ASSERT_TRUE(popped && *popped);
+      EXPECT_EQ((**popped).head(), DescriptorIndex{head});
+      EXPECT_EQ((**popped).readable_bytes(), 7U);
+      test.queue.PutBack(std::move(**popped));
+      EXPECT_EQ(test.queue.in_flight(), 0U);
+    }
+    ASSERT_TRUE(test.Serve());
+    EXPECT_FALSE(test.queue.Publish() && !test.ring.TakeUsed());
+  }
+}
+
 TEST(QueueTest, PublishesABurstWithOneStepOfTheIndex) {
   QueueUnderTest test(8);
   for (int i = 0; i < 5; ++i) test.ring.Add({test.Writable(1)});
