@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "kvm/capabilities.h"
+#include "kvm/system.h"
 
 // What the code in this folder asks of the architecture; CMake picks the folder that answers.
 namespace ember::kvm::arch {
@@ -21,6 +22,8 @@ bool CpuHasVirtualization();
 Status CreateInterruptControllers(const Fd& vm_fd);
 // How many interrupt lines those controllers have.
 uint32_t InterruptLineCount();
+// What System::PhysicalAddressBits() answers.
+Result<uint32_t> PhysicalAddressBits(const System& system);
 // Where the vCPU's instruction pointer stands, for a report: "rip 0x1000"; empty if unknown.
 std::string DescribePosition(const Fd& vcpu_fd);
 

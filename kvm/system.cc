@@ -90,6 +90,8 @@ Result<System> System::Open(const std::string& path) {
   return system;
 }
 
+Result<uint32_t> System::PhysicalAddressBits() const { return arch::PhysicalAddressBits(*this); }
+
 int System::QueryCapability(int number) const {
   return std::max(::ioctl(fd_.get(), KVM_CHECK_EXTENSION, number), 0);
 }

@@ -34,6 +34,8 @@ class System {
   uint32_t max_vcpus() const { return max_vcpus_; }
   // The size of the area a vCPU shares with us.
   size_t run_area_bytes() const { return run_area_bytes_; }
+  // How many bits a guest-physical address can have here. Takes a third of a millisecond.
+  Result<uint32_t> PhysicalAddressBits() const;
   // The answer to KVM_CHECK_EXTENSION: 0 where the capability is missing.
   int QueryCapability(int number) const;
 

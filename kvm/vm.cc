@@ -2,9 +2,11 @@
 
 #include <linux/kvm.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
+#include "base/check.h"
 #include "base/concat.h"
 #include "kvm/arch.h"
 #include "kvm/interrupt_line.h"
@@ -14,19 +16,25 @@
 namespace ember::kvm {
 namespace {
 
+Status SetMemorySlot(const Fd& vm, uint32_t number, const GuestRange& range, const std::byte* host,
+                     Access access) {
+  kvm_userspace_memory_region request{
+      .slot = number,
+      .flags = access == Access::kReadOnly ? uint32_t{KVM_MEM_READONLY} : 0,
+      .guest_phys_addr = ToInteger(range.start),
+      .memory_size = range.size_bytes,
+      // KVM takes host addresses as numbers.
+      .userspace_addr = reinterpret_cast<uintptr_t>(host),
+  };
+  TRY(Ioctl(vm, KVM_SET_USER_MEMORY_REGION, "KVM_SET_USER_MEMORY_REGION", &request));
+  return {};
+}
+
 Status RegisterMemory(const Fd& vm, const GuestMemory& memory) {
   uint32_t slot = 0;
   for (const GuestMemory::Region& region : memory.regions()) {
-    kvm_userspace_memory_region request{
-        .slot = slot++,
-        .flags = 0,
-        .guest_phys_addr = ToInteger(region.range.start),
-        .memory_size = region.range.size_bytes,
-        // KVM takes host addresses as numbers.
-        .userspace_addr = reinterpret_cast<uintptr_t>(region.host),
-    };
     TRY_CONTEXT(
-        Ioctl(vm, KVM_SET_USER_MEMORY_REGION, "KVM_SET_USER_MEMORY_REGION", &request),
+        SetMemorySlot(vm, slot++, region.range, region.host, Access::kReadWrite),
         Concat("guest RAM ", region.range.start, " of ", region.range.size_bytes, " bytes"));
   }
   return {};
@@ -57,7 +65,8 @@ Result<std::unique_ptr<Vm>> Vm::Create(const System& system, const GuestMemory& 
   Fd fd(TRY(Ioctl(system.fd(), KVM_CREATE_VM, "KVM_CREATE_VM")));
   TRY(RegisterMemory(fd, memory));
   TRY(arch::CreateInterruptControllers(fd));
-  return std::unique_ptr<Vm>(new Vm(std::move(fd), system.run_area_bytes()));
+  return std::unique_ptr<Vm>(
+      new Vm(std::move(fd), system.run_area_bytes(), memory.regions().size()));
 }
 
 Result<std::unique_ptr<Vcpu>> Vm::CreateVcpu(VcpuIndex index) {
@@ -69,6 +78,39 @@ Result<std::unique_ptr<Vcpu>> Vm::CreateVcpu(VcpuIndex index) {
 
 Result<std::unique_ptr<InterruptLine>> Vm::CreateInterruptLine(Gsi gsi) {
   return IrqfdLine::Create(fd_, gsi);
+}
+
+Result<MemorySlot> Vm::AddMemorySlot(const GuestRange& range, std::byte* host, Access access) {
+  const MutexLock lock(slots_mutex_);
+  const auto free = std::find(slots_.begin(), slots_.end(), false);
+  const auto number = static_cast<uint32_t>(free - slots_.begin());
+  TRY_CONTEXT(
+      SetMemorySlot(fd_, number, range, host, access),
+      Concat("memory slot ", number, " at ", range.start, " of ", range.size_bytes, " bytes"));
+  if (free == slots_.end()) slots_.push_back(false);
+  slots_[number] = true;
+  return MemorySlot(*this, number, range);
+}
+
+void Vm::RemoveMemorySlot(uint32_t number) {
+  const MutexLock lock(slots_mutex_);
+  // A size of 0 removes a slot; the kernel refuses that of no slot that is there.
+  const Status removed = SetMemorySlot(fd_, number, {}, nullptr, Access::kReadWrite);
+  EMBER_CHECK(removed.has_value());
+  slots_[number] = false;
+}
+
+void MemorySlot::Remove() {
+  if (Vm* const vm = std::exchange(vm_, nullptr)) vm->RemoveMemorySlot(number_);
+}
+
+MemorySlot& MemorySlot::operator=(MemorySlot&& other) noexcept {
+  if (this == &other) return *this;
+  Remove();
+  vm_ = std::exchange(other.vm_, nullptr);
+  number_ = other.number_;
+  range_ = other.range_;
+  return *this;
 }
 
 Status Vm::AddIoEvent(const IoEvent& event, const Fd& event_fd) {

@@ -2,12 +2,17 @@
 #define EMBER_KVM_VM_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/thread_annotations.h"
 #include "devices/interrupt_line.h"
 #include "kvm/io_event.h"
+#include "kvm/memory_slot.h"
 #include "kvm/system.h"
 #include "kvm/vcpu.h"
 
@@ -33,6 +38,12 @@ class Vm {
   Result<std::unique_ptr<Vcpu>> CreateVcpu(VcpuIndex index);
   // An edge-triggered line over an irqfd; the line may outlive the Vm, and ends by its destruction.
   Result<std::unique_ptr<InterruptLine>> CreateInterruptLine(Gsi gsi);
+  // Shows `size_bytes` of host memory from `host` on to the guest at range.start; both, and the
+  // size, in whole pages of the host. What the guest writes where `access` says read-only exits as
+  // MMIO. Also while vCPUs run; takes milliseconds. Fails where the range meets RAM or another
+  // slot.
+  Result<MemorySlot> AddMemorySlot(const GuestRange& range, std::byte* host, Access access)
+      EXCLUDES(slots_mutex_);
   // Connects a doorbell with an eventfd, which may be closed afterwards but then rings for nobody.
   // Removing takes the same two, before the eventfd is closed.
   Status AddIoEvent(const IoEvent& event, const Fd& event_fd);
@@ -41,10 +52,17 @@ class Vm {
   const Fd& fd() const { return fd_; }
 
  private:
-  Vm(Fd fd, size_t run_area_bytes) : fd_(std::move(fd)), run_area_bytes_(run_area_bytes) {}
+  Vm(Fd fd, size_t run_area_bytes, size_t ram_slots)
+      : fd_(std::move(fd)), run_area_bytes_(run_area_bytes), slots_(ram_slots, true) {}
+
+  friend class MemorySlot;
+  void RemoveMemorySlot(uint32_t number) EXCLUDES(slots_mutex_);
 
   const Fd fd_;
   const size_t run_area_bytes_;
+
+  Mutex slots_mutex_;
+  std::vector<bool> slots_ GUARDED_BY(slots_mutex_);  // by number, whether it is in use
 };
 
 }  // namespace ember::kvm

@@ -13,6 +13,11 @@ namespace ember {
 // range where the size is 0.
 std::vector<GuestRange> RamRanges(uint64_t size_bytes);
 
+// Where memory that devices bring can lie, beside RAM of `ram_bytes`, for processors that have
+// addresses of `address_bits`: above all that the machine has otherwise. Empty where nothing is
+// left.
+GuestRange DeviceMemoryRange(uint64_t ram_bytes, uint32_t address_bits);
+
 }  // namespace ember
 
 #endif  // EMBER_MEMORY_LAYOUT_H_

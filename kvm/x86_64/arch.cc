@@ -8,6 +8,7 @@
 
 #include "base/concat.h"
 #include "kvm/ioctl.h"
+#include "kvm/x86_64/cpuid.h"
 
 namespace ember::kvm::arch {
 namespace {
@@ -34,6 +35,15 @@ std::span<const Capability> Capabilities() {
                  "telling the guest what its processors are"},
   };
   return kCapabilities;
+}
+
+Result<uint32_t> PhysicalAddressBits(const System& system) {
+  constexpr uint32_t kAddressSizesLeaf = 0x8000'0008;
+  constexpr uint32_t kBitsWithoutTheLeaf = 36;
+  for (const x86_64::CpuidEntry& entry : TRY(x86_64::ReadSupportedCpuid(system))) {
+    if (entry.leaf == kAddressSizesLeaf) return entry.eax & 0xff;
+  }
+  return kBitsWithoutTheLeaf;
 }
 
 bool CpuHasVirtualization() {

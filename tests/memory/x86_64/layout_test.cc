@@ -50,5 +50,17 @@ TEST(RamRangesTest, SizeThatNoAddressSpaceHoldsIsRefusedByCreation) {
   EXPECT_FALSE(GuestMemory::Create(RamRanges(UINT64_MAX - (kPage - 1)), {}).has_value());
 }
 
+TEST(DeviceMemoryRangeTest, BeginsAboveRamAndTheGapAndEndsWithTheAddresses) {
+  constexpr uint64_t kMiB = kGiB / 1024;
+  EXPECT_EQ(DeviceMemoryRange(128 * kMiB, 36), (GuestRange{GuestAddress{4 * kGiB}, 60 * kGiB}));
+  EXPECT_EQ(DeviceMemoryRange(4 * kGiB, 36), (GuestRange{GuestAddress{6 * kGiB}, 58 * kGiB}));
+  EXPECT_EQ(ToInteger(DeviceMemoryRange(5 * kGiB, 46).end()), uint64_t{1} << 46);
+  EXPECT_EQ(ToInteger(DeviceMemoryRange(kGiB, 64).end()), uint64_t{1} << 52);
+}
+
+TEST(DeviceMemoryRangeTest, IsEmptyWhereRamLeavesNothing) {
+  EXPECT_EQ(DeviceMemoryRange(64 * kGiB, 36).size_bytes, 0u);
+}
+
 }  // namespace
 }  // namespace ember
