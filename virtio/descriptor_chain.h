@@ -26,7 +26,7 @@ class ChainStorage {
   // For chains of a queue of `size`.
   explicit ChainStorage(QueueSize size)
       : capacity_(ToInteger(size) + kSparePieces),
-        pieces_(std::make_unique<iovec[]>(capacity_)),
+        pieces_(std::make_unique_for_overwrite<iovec[]>(capacity_)),
         written_ranges_(std::make_unique<GuestRange[]>(capacity_)) {}
 
   size_t capacity() const { return capacity_; }

@@ -14,10 +14,12 @@
 
 #include "tests/virtio/driver/driver_ring.h"
 #include "tests/virtio/driver/fake_device.h"
+#include "tests/virtio/driver/fake_net_backend.h"
 #include "tests/virtio/driver/memory_disk.h"
 #include "tests/virtio/driver/rig.h"
 #include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
+#include "virtio/net/net_device.h"
 #include "virtio/rng/rng_device.h"
 
 namespace ember::virtio::testing {
@@ -46,6 +48,11 @@ const Listed kDevices[] = {
                                       .free_page_reporting = true});
      }},
     {"Rng", [] { return *RngDevice::Create(CreateHostEntropySource(), {}); }},
+    {"Net",
+     [] {
+       return *NetDevice::Create(std::make_unique<FakeNetBackend>(),
+                                 {.interface_id = "eth0", .address = MacAddress{}, .mtu = 1500});
+     }},
 };
 
 class VirtioDeviceContract : public ::testing::TestWithParam<Listed> {
