@@ -19,6 +19,8 @@ function(ember_add_program name)
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
 
+add_custom_target(device_tests)  # every test of the device tier
+
 # ember_add_test(NAME LABEL unit|device|payload SOURCES a.cc … [DEPS lib …])
 # One binary; CTest runs it as one test named NAME, and GoogleTest prints each case by name.
 function(ember_add_test name)
@@ -26,5 +28,8 @@ function(ember_add_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ember_options ember_warnings ${ARG_DEPS} gmock gtest gtest_main Threads::Threads)
   add_test(NAME ${name} COMMAND ${name})
+  if(ARG_LABEL STREQUAL device)
+    add_dependencies(device_tests ${name})
+  endif()
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
 endfunction()

@@ -14,8 +14,10 @@ from pathlib import Path
 import test_report
 
 ROOT = Path(__file__).resolve().parents[2]
-# The tests of what threads share; the rest would only repeat the unit stage.
-RACE_TESTS = ["base_test", "memory_test", "devices_test", "virtio_test", "vmm_test", "api_test"]
+# The tests of what threads share; the rest would only repeat the unit stage. Every device's are among
+# them.
+RACE_TESTS = ["base_test", "memory_test", "devices_test", "vmm_test", "api_test"]
+RACE_NAMES = [*RACE_TESTS, "virtio_test", "virtio_.*_test"]
 STAGES = ["style", "unit", "race", "fuzz", "payload", "tidy", "guest"]
 
 
@@ -116,9 +118,9 @@ class Runner:
             self.ctest("unit", directory, "^(unit|device)$")
 
     def stage_race(self):
-        directory = self.build("tsan", RACE_TESTS)
+        directory = self.build("tsan", [*RACE_TESTS, "device_tests"])
         if directory:
-            self.ctest("race", directory, "^(unit|device)$", RACE_TESTS)
+            self.ctest("race", directory, "^(unit|device)$", RACE_NAMES)
 
     def stage_fuzz(self):
         directory = self.build("fuzz", ["fuzz_targets", "ember-vmm"])
