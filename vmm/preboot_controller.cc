@@ -1,6 +1,8 @@
 #include "vmm/preboot_controller.h"
 
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 #include "base/concat.h"
 #include "base/fd.h"
@@ -12,6 +14,17 @@ namespace {
 Status CheckCanOpen(const std::string& path, Access access, std::string_view field) {
   const Fd file = TRY_CONTEXT(OpenFile(path, access), field);
   TRY_CONTEXT(FileSize(file, path), field);  // a folder opens, but has no bytes to read
+  return {};
+}
+
+// The same for a file that the builder makes where it is absent: then its folder must be there.
+Status CheckCanMakeOrOpen(const std::string& path, std::string_view field) {
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) {
+    return CheckCanOpen(path, Access::kReadWrite, field);
+  }
+  const std::string folder = std::filesystem::absolute(path, ignored).parent_path().string();
+  const Fd opened = TRY_CONTEXT(OpenFile(folder, Access::kReadOnly), field);
   return {};
 }
 
@@ -53,8 +66,10 @@ Status PrebootController::Do(const PutBootSource& action) {
 Status PrebootController::Do(const PutDrive& action) {
   const DriveConfig& drive = action.drive;
   TRY(Validate(drive));
-  TRY(CheckCanOpen(drive.path_on_host, drive.is_read_only ? Access::kReadOnly : Access::kReadWrite,
+  const bool only_read = drive.is_read_only || drive.overlay_path.has_value();
+  TRY(CheckCanOpen(drive.path_on_host, only_read ? Access::kReadOnly : Access::kReadWrite,
                    "path_on_host"));
+  if (drive.overlay_path) TRY(CheckCanMakeOrOpen(*drive.overlay_path, "overlay_path"));
   return InsertDrive(config_.drives, drive);
 }
 

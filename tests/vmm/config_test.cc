@@ -136,6 +136,16 @@ TEST(DriveConfigTest, IdIsOfLettersDigitsAndUnderscores) {
   }
 }
 
+TEST(DriveConfigTest, AnOverlayIsForADriveThatIsWrittenTo) {
+  DriveConfig drive{.drive_id = "a", .path_on_host = "/d", .overlay_path = "/o"};
+  EXPECT_EQ(Message(Validate(drive)), "");
+  drive.is_read_only = true;
+  EXPECT_EQ(Message(Validate(drive)),
+            "overlay_path is for drives that are written to, but is_read_only is true");
+  drive = {.drive_id = "a", .path_on_host = "/d", .overlay_path = ""};
+  EXPECT_EQ(Message(Validate(drive)), "overlay_path is empty");
+}
+
 TEST(DriveConfigTest, WhatCannotBeHonouredIsRefused) {
   EXPECT_EQ(Message(Validate(DriveConfig{.drive_id = "a"})), "path_on_host is empty");
   EXPECT_THAT(Message(Validate(DriveConfig{

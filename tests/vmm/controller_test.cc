@@ -73,6 +73,17 @@ TEST_F(ControllerTest, ReadOnlyDriveNeedsNoPermissionToWrite) {
   EXPECT_EQ(Fault(PutDrive{read_only}), "");
 }
 
+TEST_F(ControllerTest, DriveWithAnOverlayIsOnlyRead) {
+  DriveConfig drive{.drive_id = "a",
+                    .path_on_host = "/proc/self/exe",
+                    .overlay_path = directory_.Path("overlay")};
+  EXPECT_EQ(Fault(PutDrive{drive}), "");
+  drive.overlay_path = directory_.Path("absent/overlay");
+  EXPECT_THAT(Fault(PutDrive{drive}), testing::HasSubstr("overlay_path: open"));
+  drive.overlay_path = "/proc/self/exe";
+  EXPECT_THAT(Fault(PutDrive{drive}), testing::HasSubstr("Text file busy"));
+}
+
 TEST_F(ControllerTest, PauseAndResumeShowInTheState) {
   Start();
   EXPECT_EQ(controller_->snapshot()->state, MachineState::kRunning);

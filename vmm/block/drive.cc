@@ -17,6 +17,10 @@ Status Validate(const DriveConfig& drive) {
       (drive.partuuid->empty() || !std::ranges::all_of(*drive.partuuid, is_word))) {
     return Error(Concat("partuuid \"", *drive.partuuid, "\" is not one word of printable ASCII"));
   }
+  if (drive.overlay_path && drive.overlay_path->empty()) return Error("overlay_path is empty");
+  if (drive.overlay_path && drive.is_read_only) {
+    return Error("overlay_path is for drives that are written to, but is_read_only is true");
+  }
   if (drive.io_engine == IoEngine::kAsync) {
     return Error("io_engine Async is not supported by this version; Sync is");
   }

@@ -23,7 +23,9 @@ struct DriveConfig {
   bool is_read_only = false;
   CacheType cache_type = CacheType::kUnsafe;
   IoEngine io_engine = IoEngine::kSync;
-  ThreadChoice thread = ThreadChoice::kVmm;  // ours
+  // Ours, beside the contract.
+  ThreadChoice thread = ThreadChoice::kVmm;
+  std::optional<std::string> overlay_path;  // what is written goes there; path_on_host is only read
 
   friend bool operator==(const DriveConfig&, const DriveConfig&) = default;
 };

@@ -13,7 +13,7 @@ constexpr Named<IoEngine> kIoEngines[] = {{"Sync", IoEngine::kSync}, {"Async", I
 Result<DriveConfig> ReadDrive(const JsonValue& json) {
   static constexpr std::string_view kFields[] = {
       "drive_id",     "partuuid",  "is_root_device", "cache_type", "is_read_only", "path_on_host",
-      "rate_limiter", "io_engine", "socket",         "discard",    "thread"};
+      "rate_limiter", "io_engine", "socket",         "discard",    "thread",       "overlay_path"};
   const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
   DriveConfig drive;
   drive.drive_id = TRY(in.Required<std::string>("drive_id"));
@@ -25,6 +25,7 @@ Result<DriveConfig> ReadDrive(const JsonValue& json) {
   drive.is_read_only = TRY(in.Optional<bool>("is_read_only")).value_or(drive.is_read_only);
   drive.io_engine = TRY(in.Optional("io_engine", kIoEngines)).value_or(drive.io_engine);
   drive.thread = TRY(in.Optional("thread", kThreadChoices)).value_or(drive.thread);
+  drive.overlay_path = TRY(in.Optional<std::string>("overlay_path"));
   TRY(in.Unsupported("rate_limiter"));
   if (TRY(in.Optional<bool>("discard")).value_or(false)) {
     return Error("discard: true is not supported by this version");
@@ -55,6 +56,7 @@ void WriteFields(JsonWriter& out, const DriveConfig& drive) {
   if (drive.thread != ThreadChoice::kVmm) {
     out.Field("thread", NameOf(kThreadChoices, drive.thread));
   }
+  if (drive.overlay_path) out.Field("overlay_path", *drive.overlay_path);
 }
 
 }  // namespace ember::vmm
