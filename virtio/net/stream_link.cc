@@ -142,21 +142,11 @@ void StreamLink::KeepRest(std::span<const iovec> pieces, size_t sent) {
 }
 
 Received StreamLink::Receive(QueuePair /*pair*/, NetHeader& header, std::span<iovec> pieces) {
-  if (BufferedFrame().empty()) {
-    const ReceiveOutcome filled = FillBuffer();
-    if (filled != ReceiveOutcome::kFrame) return {.outcome = filled};
+  if (const ReceiveOutcome ready = MakeFrameReady(); ready != ReceiveOutcome::kFrame) {
+    return {.outcome = ready};
   }
-  if (buffered_bytes() < kLengthBytes) return {.outcome = ReceiveOutcome::kNone};
-  const uint32_t length = LoadLength(buffer_.get() + buffer_begin_);
-  if (length > kMaxFrameBytes) {
-    TakeLinkDown(Concat("frame of ", length, " bytes exceeds the limit ", kMaxFrameBytes));
-    return {.outcome = ReceiveOutcome::kClosed};
-  }
-  std::span<const std::byte> frame = BufferedFrame();
-  if (frame.empty()) return {.outcome = ReceiveOutcome::kNone};
-
+  const std::span<const std::byte> frame = BufferedFrame();
   header = {};
-  frame = frame.subspan(kLengthBytes);
   size_t copied = 0;
   for (const iovec& piece : pieces.subspan(1)) {
     const size_t count = std::min(piece.iov_len, frame.size() - copied);
@@ -168,14 +158,30 @@ Received StreamLink::Receive(QueuePair /*pair*/, NetHeader& header, std::span<io
   return {.outcome = ReceiveOutcome::kFrame, .frame_bytes = copied};
 }
 
-bool StreamLink::HoldsFrame(QueuePair /*pair*/) const { return !BufferedFrame().empty(); }
+ReceiveOutcome StreamLink::MakeFrameReady() {
+  if (LengthIsSound() && !HoldsFrame(QueuePair{0})) {
+    const ReceiveOutcome filled = FillBuffer();
+    if (filled != ReceiveOutcome::kFrame) return filled;
+  }
+  if (!LengthIsSound()) {
+    TakeLinkDown(Concat("frame of ", NextLength(), " bytes exceeds the limit ", kMaxFrameBytes));
+    return ReceiveOutcome::kClosed;
+  }
+  return HoldsFrame(QueuePair{0}) ? ReceiveOutcome::kFrame : ReceiveOutcome::kNone;
+}
 
-// With its length before it.
+bool StreamLink::LengthIsSound() const {
+  return buffered_bytes() < kLengthBytes || NextLength() <= kMaxFrameBytes;
+}
+
+bool StreamLink::HoldsFrame(QueuePair /*pair*/) const {
+  return buffered_bytes() >= kLengthBytes && buffered_bytes() - kLengthBytes >= NextLength();
+}
+
+uint32_t StreamLink::NextLength() const { return LoadLength(buffer_.get() + buffer_begin_); }
+
 std::span<const std::byte> StreamLink::BufferedFrame() const {
-  if (buffered_bytes() < kLengthBytes) return {};
-  const size_t needed = kLengthBytes + LoadLength(buffer_.get() + buffer_begin_);
-  if (buffered_bytes() < needed) return {};
-  return {buffer_.get() + buffer_begin_, needed};
+  return {buffer_.get() + buffer_begin_ + kLengthBytes, NextLength()};
 }
 
 ReceiveOutcome StreamLink::FillBuffer() {

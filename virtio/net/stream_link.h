@@ -44,7 +44,12 @@ class StreamLink final : public NetBackend {
  private:
   StreamLink(Fd socket, std::string name);
 
-  // The whole frame that is next in the buffer, or nothing.
+  // kFrame where a whole frame is in the buffer, after one read at most.
+  ReceiveOutcome MakeFrameReady();
+  // False where the next frame's length is there and is none that a frame has.
+  bool LengthIsSound() const;
+  // Of the next frame, where it is in the buffer; without its length.
+  uint32_t NextLength() const;
   std::span<const std::byte> BufferedFrame() const;
   size_t buffered_bytes() const { return buffer_end_ - buffer_begin_; }
   // Reads once. kFrame where something came.
