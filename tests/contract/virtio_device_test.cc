@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/base/temporary_directory.h"
 #include "tests/virtio/driver/driver_ring.h"
 #include "tests/virtio/driver/fake_device.h"
 #include "tests/virtio/driver/fake_net_backend.h"
@@ -21,6 +22,7 @@
 #include "virtio/block/block_device.h"
 #include "virtio/net/net_device.h"
 #include "virtio/rng/rng_device.h"
+#include "virtio/vsock/vsock_device.h"
 
 namespace ember::virtio::testing {
 namespace {
@@ -52,6 +54,11 @@ const Listed kDevices[] = {
      [] {
        return *NetDevice::Create(std::make_unique<FakeNetBackend>(),
                                  {.interface_id = "eth0", .address = MacAddress{}, .mtu = 1500});
+     }},
+    {"Vsock",
+     [] {
+       static const TemporaryDirectory directory;
+       return *VsockDevice::Create({.guest_cid = 3, .uds_path = directory.Path("v")});
      }},
 };
 
