@@ -1,5 +1,7 @@
 #include "api/router.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -19,6 +21,14 @@ struct Route {
 constexpr Route kRoutes[] = {
     {Method::kGet, "/", GetInstance},
     {Method::kPut, "/actions", PutActions},
+    {Method::kGet, "/balloon", GetBalloon},
+    {Method::kPut, "/balloon", PutBalloon},
+    {Method::kPatch, "/balloon", PatchBalloon},
+    {Method::kPatch, "/balloon/hinting/start", PatchBalloonHintingStart},
+    {Method::kGet, "/balloon/hinting/status", GetBalloonHintingStatus},
+    {Method::kPatch, "/balloon/hinting/stop", PatchBalloonHintingStop},
+    {Method::kGet, "/balloon/statistics", GetBalloonStatistics},
+    {Method::kPatch, "/balloon/statistics", PatchBalloonStatistics},
     {Method::kPut, "/boot-source", PutBootSource},
     {Method::kPut, "/drives/", PutDrive},
     {Method::kPatch, "/drives/", PatchDrive},
@@ -30,6 +40,9 @@ constexpr Route kRoutes[] = {
     {Method::kPatch, "/vm", PatchVm},
     {Method::kGet, "/vm/config", GetVmConfig},
 };
+
+// PATCH requests that may come without a body.
+constexpr std::string_view kNeedNoBody[] = {"/balloon/hinting/start", "/balloon/hinting/stop"};
 
 // The id in `path`, empty where the route has none; nothing where it is another route's path.
 std::optional<std::string_view> Match(const Route& route, std::string_view path) {
@@ -49,7 +62,9 @@ std::optional<Response> CheckBody(const Request& request) {
   const bool empty = request.body.empty();
   if (request.method == Method::kGet && !empty) return Fault("GET request cannot have a body.");
   if (request.method == Method::kPut && empty) return Fault("Empty PUT request.");
-  if (request.method == Method::kPatch && empty) return Fault("Empty PATCH request.");
+  const bool needs_none = std::ranges::find(kNeedNoBody, request.path) != std::end(kNeedNoBody);
+  if (request.method == Method::kPatch && empty && !needs_none)
+    return Fault("Empty PATCH request.");
   return std::nullopt;
 }
 

@@ -24,9 +24,24 @@ struct PutDrive {
 struct PutSerial {
   SerialConfig serial;
 };
+struct PutBalloon {
+  BalloonConfig balloon;
+};
 struct PatchDrive {
   DriveUpdate update;
 };
+struct PatchBalloon {
+  BalloonUpdate update;
+};
+struct PatchBalloonStatistics {
+  BalloonStatisticsUpdate update;
+};
+struct GetBalloonStatistics {};
+struct StartBalloonHinting {
+  BalloonHintingStart start;
+};
+struct StopBalloonHinting {};
+struct GetBalloonHinting {};
 struct InstanceStart {};
 struct PauseVm {};
 struct ResumeVm {};
@@ -34,11 +49,13 @@ struct SendCtrlAltDel {};
 struct FlushMetrics {};
 
 // What is asked of the devices of a machine that runs.
-using DeviceAction = std::variant<PatchDrive>;
+using DeviceAction =
+    std::variant<PatchDrive, PatchBalloon, PatchBalloonStatistics, GetBalloonStatistics,
+                 StartBalloonHinting, StopBalloonHinting, GetBalloonHinting>;
 
-using Action =
-    std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive, PutSerial,
-                 InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
+using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive,
+                            PutSerial, PutBalloon, InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel,
+                            FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

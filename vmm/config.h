@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "firmware/platform.h"
+#include "vmm/balloon/balloon.h"
 #include "vmm/block/drive.h"
 
 // What a machine is to be, as the control API and the configuration file describe it: plain structs
@@ -73,6 +74,7 @@ struct VmConfig {
   MachineConfig machine;
   std::optional<BootSource> boot_source;
   std::vector<DriveConfig> drives;  // in the order the guest finds them: the root device first
+  std::optional<BalloonConfig> balloon;
   SerialConfig serial;
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;

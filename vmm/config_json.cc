@@ -1,11 +1,13 @@
 #include "vmm/config_json.h"
 
 #include <cstddef>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/concat.h"
+#include "vmm/balloon/balloon_json.h"
 #include "vmm/block/drive_json.h"
 #include "vmm/config_json_reader.h"
 #include "vmm/config_json_writer.h"
@@ -35,8 +37,8 @@ constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",  
 
 // Sections of the contract's configuration file that no device of this version serves.
 constexpr std::string_view kUnsupportedSections[] = {
-    "balloon", "cpu-config", "logger", "metrics",       "mmds-config", "network-interfaces",
-    "vsock",   "entropy",    "pmem",   "memory-hotplug"};
+    "cpu-config", "logger",  "metrics", "mmds-config",   "network-interfaces",
+    "vsock",      "entropy", "pmem",    "memory-hotplug"};
 
 bool IsNullOrEmpty(const JsonValue& json) {
   const auto* array = std::get_if<JsonValue::Array>(&json.value);
@@ -63,6 +65,15 @@ Result<MachineConfig> ReadMachineSection(const JsonValue& json) {
   const MachineConfig machine = TRY_CONTEXT(ReadMachineConfig(*section), "machine-config");
   TRY_CONTEXT(Validate(machine), "machine-config");
   return machine;
+}
+
+Result<std::optional<BalloonConfig>> ReadBalloonSection(const JsonValue& json,
+                                                        const MachineConfig& machine) {
+  const JsonValue* section = FindSection(json, "balloon");
+  if (section == nullptr) return std::optional<BalloonConfig>();
+  const BalloonConfig balloon = TRY_CONTEXT(ReadBalloon(*section), "balloon");
+  TRY_CONTEXT(CheckBalloonFits(balloon.amount_mib, machine.mem_size_mib), "balloon");
+  return std::optional<BalloonConfig>(balloon);
 }
 
 Result<std::vector<DriveConfig>> ReadDrivesSection(const JsonValue& json) {
@@ -171,6 +182,7 @@ Result<VmConfig> ParseConfigFile(std::string_view text) {
   config.boot_source = TRY(ReadBootSourceSection(json));
   config.machine = TRY(ReadMachineSection(json));
   config.drives = TRY(ReadDrivesSection(json));
+  config.balloon = TRY(ReadBalloonSection(json, config.machine));
   return config;
 }
 
@@ -184,7 +196,15 @@ std::string ToJson(const MachineConfig& machine) {
 
 std::string ToJson(const VmConfig& config) {
   JsonWriter out;
-  out.BeginObject().Null("balloon").BeginArray("drives");
+  out.BeginObject();
+  if (config.balloon) {
+    out.BeginObject("balloon");
+    WriteFields(out, *config.balloon);
+    out.EndObject();
+  } else {
+    out.Null("balloon");
+  }
+  out.BeginArray("drives");
   for (const DriveConfig& drive : config.drives) {
     out.BeginObject();
     WriteFields(out, drive);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "vmm/balloon/balloon_json.h"
 #include "vmm/block/drive_json.h"
 #include "vmm/config.h"
 #include "vmm/config_json_value.h"

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "base/concat.h"
+#include "vmm/balloon/balloon_device.h"
 #include "vmm/block/drive_device.h"
 
 namespace ember::vmm {
@@ -13,6 +14,7 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::Create(const VmConfig& config, con
   for (const DriveConfig& drive : config.drives) {
     TRY_CONTEXT(devices->AddDrive(drive), Concat("drive ", drive.drive_id));
   }
+  if (config.balloon) TRY_CONTEXT(devices->AddBalloon(*config.balloon), "balloon");
   return devices;
 }
 
@@ -34,6 +36,12 @@ Result<std::unique_ptr<VirtioAttachment>> DeviceSet::Attach(
 Status DeviceSet::AddDrive(const DriveConfig& drive) {
   std::unique_ptr<virtio::BlockDevice> device = TRY(CreateDrive(drive));
   drives_.push_back(TRY(Plug(drive.drive_id, std::move(device), drive.thread)));
+  return {};
+}
+
+Status DeviceSet::AddBalloon(const BalloonConfig& balloon) {
+  std::unique_ptr<virtio::BalloonDevice> device = TRY(CreateBalloon(balloon));
+  balloon_ = TRY(Plug("balloon", std::move(device), balloon.thread));
   return {};
 }
 

@@ -2,6 +2,7 @@
 #define EMBER_VMM_DEVICE_SET_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/result.h"
 #include "kvm/vm.h"
 #include "memory/guest_memory.h"
+#include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
 #include "virtio/virtio_device.h"
 #include "vmm/action.h"
@@ -60,11 +62,20 @@ class DeviceSet {
   Result<std::unique_ptr<VirtioAttachment>> Attach(std::unique_ptr<virtio::VirtioDevice> device,
                                                    ThreadChoice thread);
   Status AddDrive(const DriveConfig& drive);
+  Status AddBalloon(const BalloonConfig& balloon);
 
   Result<Reply> Do(const PatchDrive& action, VmConfig& config);
+  // balloon/balloon_actions.cc
+  Result<Reply> Do(const PatchBalloon& action, VmConfig& config);
+  Result<Reply> Do(const PatchBalloonStatistics& action, VmConfig& config);
+  Result<Reply> Do(const GetBalloonStatistics& action, VmConfig& config);
+  Result<Reply> Do(const StartBalloonHinting& action, VmConfig& config);
+  Result<Reply> Do(const StopBalloonHinting& action, VmConfig& config);
+  Result<Reply> Do(const GetBalloonHinting& action, VmConfig& config);
 
   const Site site_;
   std::vector<Plugged<virtio::BlockDevice>> drives_;
+  std::optional<Plugged<virtio::BalloonDevice>> balloon_;
 };
 
 }  // namespace ember::vmm

@@ -39,15 +39,20 @@ Result<std::unique_ptr<Machine>> PrebootController::Start() {
   return factory_(config_);
 }
 
-Status PrebootController::Do(const PutMachineConfig& action) {
-  TRY(Validate(action.machine));
-  config_.machine = action.machine;
-  return {};
-}
+Status PrebootController::Do(const PutMachineConfig& action) { return SetMachine(action.machine); }
 
 Status PrebootController::Do(const PatchMachineConfig& action) {
-  const MachineConfig machine = Apply(config_.machine, action.update);
+  return SetMachine(Apply(config_.machine, action.update));
+}
+
+Status PrebootController::SetMachine(const MachineConfig& machine) {
   TRY(Validate(machine));
+  if (config_.balloon && config_.balloon->amount_mib > machine.mem_size_mib) {
+    return Error(
+        Concat("The memory size (MiB) is smaller than the previously set balloon device target "
+               "size: mem_size_mib ",
+               machine.mem_size_mib, " is below amount_mib ", config_.balloon->amount_mib));
+  }
   config_.machine = machine;
   return {};
 }
@@ -76,6 +81,12 @@ Status PrebootController::Do(const PutDrive& action) {
 Status PrebootController::Do(const PutSerial& action) {
   TRY(Validate(action.serial));
   config_.serial = action.serial;
+  return {};
+}
+
+Status PrebootController::Do(const PutBalloon& action) {
+  TRY(CheckBalloonFits(action.balloon.amount_mib, config_.machine.mem_size_mib));
+  config_.balloon = action.balloon;
   return {};
 }
 

@@ -31,9 +31,12 @@ class PrebootController {
   Status Do(const PutBootSource& action);
   Status Do(const PutDrive& action);
   Status Do(const PutSerial& action);
+  Status Do(const PutBalloon& action);
   // What needs a machine.
   template <typename Other>
   Status Do(const Other&);
+
+  Status SetMachine(const MachineConfig& machine);
 
   const MachineFactory factory_;
   VmConfig config_;

@@ -20,7 +20,7 @@ namespace ember::api {
 // A request, as the endpoint of its path gets it. Borrowed for the call.
 struct Call {
   std::string_view id;    // from the path, where the path has one; perhaps empty, never checked
-  std::string_view body;  // as sent; not empty for PUT and PATCH
+  std::string_view body;  // as sent; not empty for PUT and PATCH, but where the router says so
   const vmm::Controller::Snapshot& machine;
   std::string_view instance_id;
 };

@@ -11,6 +11,15 @@ Result<Outcome> GetInstance(const Call& call);
 Result<Outcome> GetVersion(const Call& call);
 // actions.cc
 Result<Outcome> PutActions(const Call& call);
+// balloon.cc
+Result<Outcome> GetBalloon(const Call& call);
+Result<Outcome> PutBalloon(const Call& call);
+Result<Outcome> PatchBalloon(const Call& call);
+Result<Outcome> GetBalloonStatistics(const Call& call);
+Result<Outcome> PatchBalloonStatistics(const Call& call);
+Result<Outcome> PatchBalloonHintingStart(const Call& call);
+Result<Outcome> PatchBalloonHintingStop(const Call& call);
+Result<Outcome> GetBalloonHintingStatus(const Call& call);
 // boot_source.cc
 Result<Outcome> PutBootSource(const Call& call);
 // drives.cc

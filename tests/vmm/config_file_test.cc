@@ -97,8 +97,8 @@ TEST(ConfigFileTest, ASectionTwiceIsAnError) {
 
 TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
   for (const std::string_view name :
-       {"balloon", "cpu-config", "logger", "metrics", "mmds-config", "network-interfaces", "vsock",
-        "entropy", "pmem", "memory-hotplug"}) {
+       {"cpu-config", "logger", "metrics", "mmds-config", "network-interfaces", "vsock", "entropy",
+        "pmem", "memory-hotplug"}) {
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":[]"))), "");
     for (const std::string_view value : {"{}", "[{}]", "\"/path\"", "false"}) {
@@ -106,6 +106,31 @@ TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
                 Concat(name, ": not supported by this version"));
     }
   }
+}
+
+TEST(ConfigFileTest, ABalloonIsReadAndShown) {
+  const Result<VmConfig> config = ParseConfigFile(FileWith(
+      R"("balloon":{"amount_mib":128,"deflate_on_oom":true,"stats_polling_interval_s":5})"));
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(
+      config->balloon,
+      (BalloonConfig{.amount_mib = 128, .deflate_on_oom = true, .stats_polling_interval_s = 5}));
+  EXPECT_THAT(ToJson(*config),
+              StartsWith(R"({"balloon":{"amount_mib":128,"deflate_on_oom":true,)"
+                         R"("stats_polling_interval_s":5,"free_page_hinting":false,)"
+                         R"("free_page_reporting":false},)"));
+  EXPECT_EQ(ErrorOf(FileWith(R"("balloon":null)")), "");
+  EXPECT_EQ(ErrorOf(FileWith(R"("balloon":{"amount_mib":1})")),
+            "balloon: missing field `deflate_on_oom`");
+}
+
+TEST(ConfigFileTest, ABalloonIsNoLargerThanMemory) {
+  EXPECT_EQ(ErrorOf(FileWith(R"("balloon":{"amount_mib":129,"deflate_on_oom":true})")),
+            "balloon: Amount of pages requested is too large: amount_mib 129 exceeds mem_size_mib "
+            "128");
+  EXPECT_EQ(ErrorOf(FileWith(R"("balloon":{"amount_mib":129,"deflate_on_oom":true},)"
+                             R"("machine-config":{"vcpu_count":1,"mem_size_mib":129})")),
+            "");
 }
 
 TEST(ConfigFileTest, ErrorsInASectionNameTheSectionAndTheField) {
@@ -144,6 +169,13 @@ TEST(ConfigFileTest, ErrorsInADriveNameItsPlace) {
 TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
   std::vector<VmConfig> configs = {
       {.boot_source = BootSource{.kernel_image_path = "/k"}},
+      {.boot_source = BootSource{.kernel_image_path = "/k"},
+       .balloon = BalloonConfig{.amount_mib = 1,
+                                .deflate_on_oom = true,
+                                .stats_polling_interval_s = 65535,
+                                .free_page_hinting = true,
+                                .free_page_reporting = true,
+                                .thread = ThreadChoice::kOwn}},
       {.machine = {.vcpu_count = 32, .mem_size_mib = kMaxMemoryMib},
        .boot_source =
            BootSource{.kernel_image_path = "/a \"quoted\" \\ name\n\xc3\xa9", .boot_args = ""}}};

@@ -18,7 +18,7 @@ enum class Presence {
   kDefault,   // absent is the default; null is an error
   kOptional,  // absent and null are the same
 };
-enum class FieldType { kBoolean, kString, kChoice, kU8, kU64 };
+enum class FieldType { kBoolean, kString, kChoice, kU8, kU16, kU32, kU64 };
 
 struct PartField {
   std::string_view name;
@@ -80,6 +80,23 @@ inline std::vector<Part> AllParts() {
                   {"thread", kOptional, kChoice, R"("Own")"},
                   {"overlay_path", kOptional, kString, R"("/overlay")"}},
        .error = [](std::string_view text) { return ReadError(text, ReadDrive); }},
+      {.name = "balloon",
+       .fields = {{"amount_mib", kRequired, kU32, "64"},
+                  {"deflate_on_oom", kRequired, kBoolean, "true"},
+                  {"stats_polling_interval_s", kDefault, kU16, "5"},
+                  {"free_page_hinting", kDefault, kBoolean, "true"},
+                  {"free_page_reporting", kDefault, kBoolean, "true"},
+                  {"thread", kOptional, kChoice, R"("Own")"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadBalloon); }},
+      {.name = "balloon update",
+       .fields = {{"amount_mib", kRequired, kU32, "64"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadBalloonUpdate); }},
+      {.name = "balloon statistics update",
+       .fields = {{"stats_polling_interval_s", kRequired, kU16, "5"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadBalloonStatisticsUpdate); }},
+      {.name = "balloon hinting start",
+       .fields = {{"acknowledge_on_stop", kDefault, kBoolean, "false"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadBalloonHintingStart); }},
       {.name = "serial",
        .fields = {{"serial_out_path", kOptional, kString, R"("/console")"}},
        .error = [](std::string_view text) { return ReadError(text, ReadSerial); }},
