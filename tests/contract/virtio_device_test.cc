@@ -18,9 +18,11 @@
 #include "tests/virtio/driver/fake_net_backend.h"
 #include "tests/virtio/driver/memory_disk.h"
 #include "tests/virtio/driver/rig.h"
+#include "tests/virtio/pmem/memory_store.h"
 #include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
 #include "virtio/net/net_device.h"
+#include "virtio/pmem/pmem_device.h"
 #include "virtio/rng/rng_device.h"
 #include "virtio/vsock/vsock_device.h"
 
@@ -42,6 +44,7 @@ const Listed kDevices[] = {
            std::make_unique<MemoryDisk>(uint64_t{1} << 20),
            BlockDevice::Options{.drive_id = "disk", .cache_type = CacheType::kWriteback});
      }},
+    {"Pmem", [] { return *PmemDevice::Create(std::make_unique<MemoryStore>(), {.id = "pmem"}); }},
     {"Balloon",
      [] {
        return *BalloonDevice::Create({.deflate_on_oom = true,
