@@ -1,6 +1,15 @@
 """The rows of scripts/bench about virtio devices."""
 
-from benchmarks.rows import row
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+
+from benchmarks.rows import ROOT, row
+
+BLOCK_FILE_MIB = 256
 
 
 def queue_chains(bench):
@@ -10,6 +19,85 @@ def queue_chains(bench):
     return row("queue_chains_per_s", "1/s", samples)
 
 
+def block_ratio(bench, name, how, depths):
+    """Random reads of 4 KiB through the block device over those of a bare io_uring; the lower depth."""
+    with tempfile.NamedTemporaryFile(dir=bench.vmm.parent) as file:
+        for _ in range(BLOCK_FILE_MIB):
+            file.write(os.urandom(1 << 20))
+        os.fsync(file.fileno())
+        measured = {depth: bench.probe("block_probe", file.name, depth, how, bench.count(15))
+                    for depth in depths}
+    ratios = {depth: statistics.median(of["device_iops"]) / statistics.median(of["bare_iops"])
+              for depth, of in measured.items()}
+    lowest = min(ratios, key=ratios.get)
+    samples = {"ember": measured[lowest]["device_iops"], "io_uring": measured[lowest]["bare_iops"]}
+    result = row(name, "ratio", samples, floor="io_uring", value=ratios[lowest])
+    return {**result, "by_depth": ratios}
+
+
+def block_direct(bench):
+    return block_ratio(bench, "block_direct_ratio", "direct", (1, 32))
+
+
+def block_cached(bench):
+    return block_ratio(bench, "block_cached_ratio", "cached", (32,))
+
+
+def vsock_stream(bench):
+    """A vsock stream between an in-process driver and a socket, over a bare pair; the slower way."""
+    measured = bench.probe("vsock_probe", bench.count(15))
+    ways = {way: measured[f"{way}_bytes_per_s"] for way in ("guest_to_host", "host_to_guest")}
+    slower = min(ways, key=lambda way: statistics.median(ways[way]))
+    samples = {"ember": ways[slower], "socket": measured["socket_bytes_per_s"]}
+    result = row("vsock_stream_ratio", "ratio", samples, floor="socket")
+    return {**result, "value": result["ratio"], "ways": ways}
+
+
+def flood_growth(bench):
+    """What a device holds on to after a flood of garbage from its guest and of data from its peer."""
+    measured = bench.probe("flood_probe", bench.count(10))
+    return row("flood_growth_mib", "MiB", {name: [mib] for name, mib in measured.items()},
+               value=max(measured.values()))
+
+
+def measure_guest_io(bench, what, rounds, *testbed_options):
+    """What scripts/benchmarks/guest_io.py measures."""
+    kernel = subprocess.run([ROOT / "scripts/guest-kernel", "--print-dir", "microvm"], check=True,
+                            capture_output=True, text=True).stdout.strip()
+    with tempfile.TemporaryDirectory(dir=bench.vmm.parent) as directory:
+        root = f"{directory}/root.ext4"
+        subprocess.run([ROOT / "scripts/guest-rootfs", "--kind", "busybox", "--format", "ext4",
+                        "--size-mib", "192", "--program", "fio", "--program", "iperf3", "--out", root],
+                       check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([ROOT / "scripts/testbed", *testbed_options, "--timeout", "1500", "--results",
+                        directory, "--", "python3", ROOT / "scripts/benchmarks/guest_io.py", what,
+                        bench.vmm, f"{kernel}/vmlinux", root, str(rounds)], check=True,
+                       stdout=subprocess.DEVNULL)
+        return json.loads(Path(f"{directory}/guest_io.json").read_text())
+
+
+def guest_io_vs_qemu(bench):
+    """fio and iperf3 in the same guest under Ember and QEMU microvm, counted; the lowest counts."""
+    measured = measure_guest_io(bench, "peers", bench.count(3), "--counted")
+    ratios = {what: statistics.median(sides["ember"]) / statistics.median(sides["qemu"])
+              for what, sides in measured.items()}
+    lowest = min(ratios, key=ratios.get)
+    by_round = {what: [ours / theirs for ours, theirs in zip(sides["ember"], sides["qemu"])]
+                for what, sides in measured.items()}
+    result = row("guest_io_vs_qemu_ratio", "ratio", by_round, value=ratios[lowest])
+    return {**result, "lowest": lowest, "measured": measured}
+
+
+def device_thread(bench):
+    """Two disks at once, each on a thread of its own, over both on the VMM's event loop."""
+    sides = measure_guest_io(bench, "threads", bench.count(15))["two_disks"]
+    samples = {"ember": sides["own"], "loop": sides["loop"]}
+    return row("device_thread_ratio", "ratio", samples, floor="loop",
+               value=statistics.median(sides["own"]) / statistics.median(sides["loop"]))
+
+
 ROWS = {
     "queue_chains_per_s": queue_chains,
+    "vsock_stream_ratio": vsock_stream,
+    "flood_growth_mib": flood_growth,
 }

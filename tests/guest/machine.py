@@ -160,6 +160,24 @@ class Machine:
         assert status == 0, f"{command!r} ended with {status}\n{printed}"
         return printed
 
+    def run_behind(self, name, command):
+        """Starts a command that goes on beside others; finish_behind() waits for it."""
+        self.run(f"({command}; echo ended with $?) > /tmp/{name}.out 2>&1 &")
+
+    def finish_behind(self, name, timeout=BOOT_TIMEOUT):
+        """Waits for a command of run_behind(), which must succeed; returns what it printed."""
+        out = self.run(f"until grep -q '^ended with' /tmp/{name}.out; do usleep 50000; done; "
+                       f"cat /tmp/{name}.out", timeout)
+        assert "\nended with 0\n" in f"\n{out}", f"{name}: {out}"
+        return out
+
+    def until(self, command, text, timeout=STOP_TIMEOUT):
+        """Runs a command in the guest again and again until it prints `text`."""
+        deadline = time.monotonic() + timeout
+        while text not in (printed := self.run(command)):
+            assert time.monotonic() < deadline, f"{command!r} still prints {printed!r}, not {text!r}"
+            time.sleep(0.05)
+
     def power_off(self):
         self.process.stdin.write(b"end\n")
         self.process.stdin.flush()

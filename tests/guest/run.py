@@ -96,7 +96,8 @@ def main():
     parser.add_argument("--vmm", type=Path)
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--memory", type=int, default=6144, help="of the test bed, MiB")
-    parser.add_argument("--timeout", type=int, default=1500)
+    parser.add_argument("--timeout", type=int,
+                        default=11000 if os.environ.get("EMBER_LONG_TESTS") else 1500)
     parser.add_argument("--inside", action="store_true")
     options = parser.parse_args()
     return run_inside(options) if options.inside else run_outside(options)

@@ -1,25 +1,14 @@
 """Root on virtio-blk, and what a guest wrote, found on the host byte for byte."""
 
 import hashlib
-import struct
 import subprocess
 import unittest
 
 import images
 from machine import Machine, drive
+from pattern import pattern
 
 DISK_BYTES = 1048699  # no multiple of anything
-
-
-def pattern(seed, size):
-    """The bytes that scripts/guest/pattern.c writes: xorshift64 from `seed`."""
-    state, mask, out = seed, (1 << 64) - 1, bytearray()
-    while len(out) < size:
-        state ^= state << 13 & mask
-        state ^= state >> 7
-        state ^= state << 17 & mask
-        out += struct.pack("<Q", state)
-    return bytes(out[:size])
 
 
 def read_back(image, file, offset=0):
