@@ -35,6 +35,8 @@ constexpr Route kRoutes[] = {
     {Method::kGet, "/machine-config", GetMachineConfig},
     {Method::kPut, "/machine-config", PutMachineConfig},
     {Method::kPatch, "/machine-config", PatchMachineConfig},
+    {Method::kPut, "/pmem/", PutPmem},
+    {Method::kPatch, "/pmem/", PatchPmem},
     {Method::kPut, "/serial", PutSerial},
     {Method::kGet, "/version", GetVersion},
     {Method::kPatch, "/vm", PatchVm},

@@ -24,11 +24,17 @@ struct PutDrive {
 struct PutSerial {
   SerialConfig serial;
 };
+struct PutPmem {
+  PmemConfig pmem;
+};
 struct PutBalloon {
   BalloonConfig balloon;
 };
 struct PatchDrive {
   DriveUpdate update;
+};
+struct PatchPmem {
+  PmemUpdate update;
 };
 struct PatchBalloon {
   BalloonUpdate update;
@@ -50,12 +56,12 @@ struct FlushMetrics {};
 
 // What is asked of the devices of a machine that runs.
 using DeviceAction =
-    std::variant<PatchDrive, PatchBalloon, PatchBalloonStatistics, GetBalloonStatistics,
+    std::variant<PatchDrive, PatchPmem, PatchBalloon, PatchBalloonStatistics, GetBalloonStatistics,
                  StartBalloonHinting, StopBalloonHinting, GetBalloonHinting>;
 
 using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive,
-                            PutSerial, PutBalloon, InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel,
-                            FlushMetrics, DeviceAction>;
+                            PutSerial, PutBalloon, PutPmem, InstanceStart, PauseVm, ResumeVm,
+                            SendCtrlAltDel, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

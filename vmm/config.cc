@@ -73,6 +73,14 @@ MachineConfig Apply(const MachineConfig& machine, const MachineConfigUpdate& upd
           .huge_pages = update.huge_pages.value_or(machine.huge_pages)};
 }
 
+Status CheckOneRoot(const std::vector<DriveConfig>& drives, const std::vector<PmemConfig>& pmem) {
+  const auto drive = std::ranges::find_if(drives, &DriveConfig::is_root_device);
+  const auto memory = std::ranges::find_if(pmem, &PmemConfig::root_device);
+  if (drive == drives.end() || memory == pmem.end()) return {};
+  return Error(Concat("drive ", drive->drive_id, " and pmem ", memory->id,
+                      " cannot both be the root device"));
+}
+
 std::string_view BootArgs(const BootSource& boot_source) {
   return boot_source.boot_args ? std::string_view(*boot_source.boot_args) : kDefaultBootArgs;
 }

@@ -11,6 +11,7 @@
 #include "firmware/platform.h"
 #include "vmm/balloon/balloon.h"
 #include "vmm/block/drive.h"
+#include "vmm/pmem/pmem.h"
 
 // What a machine is to be, as the control API and the configuration file describe it: plain structs
 // with the contract's names and defaults. Filled before the machine runs, constant after.
@@ -74,6 +75,7 @@ struct VmConfig {
   MachineConfig machine;
   std::optional<BootSource> boot_source;
   std::vector<DriveConfig> drives;  // in the order the guest finds them: the root device first
+  std::vector<PmemConfig> pmem;     // in the order the guest finds them
   std::optional<BalloonConfig> balloon;
   SerialConfig serial;
 
@@ -87,6 +89,9 @@ Status Validate(const SerialConfig& serial);
 
 // `machine` with the update's fields in place of its own.
 MachineConfig Apply(const MachineConfig& machine, const MachineConfigUpdate& update);
+// No two root devices, be they drives or persistent memory. The error names them.
+Status CheckOneRoot(const std::vector<DriveConfig>& drives, const std::vector<PmemConfig>& pmem);
+
 // boot_args or their default.
 std::string_view BootArgs(const BootSource& boot_source);
 // hardware_description or what follows from the boot arguments.

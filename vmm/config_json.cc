@@ -11,6 +11,7 @@
 #include "vmm/block/drive_json.h"
 #include "vmm/config_json_reader.h"
 #include "vmm/config_json_writer.h"
+#include "vmm/pmem/pmem_json.h"
 
 namespace ember::vmm {
 namespace {
@@ -37,8 +38,8 @@ constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",  
 
 // Sections of the contract's configuration file that no device of this version serves.
 constexpr std::string_view kUnsupportedSections[] = {
-    "cpu-config", "logger",  "metrics", "mmds-config",   "network-interfaces",
-    "vsock",      "entropy", "pmem",    "memory-hotplug"};
+    "cpu-config",         "logger", "metrics", "mmds-config",
+    "network-interfaces", "vsock",  "entropy", "memory-hotplug"};
 
 bool IsNullOrEmpty(const JsonValue& json) {
   const auto* array = std::get_if<JsonValue::Array>(&json.value);
@@ -74,6 +75,23 @@ Result<std::optional<BalloonConfig>> ReadBalloonSection(const JsonValue& json,
   const BalloonConfig balloon = TRY_CONTEXT(ReadBalloon(*section), "balloon");
   TRY_CONTEXT(CheckBalloonFits(balloon.amount_mib, machine.mem_size_mib), "balloon");
   return std::optional<BalloonConfig>(balloon);
+}
+
+Result<std::vector<PmemConfig>> ReadPmemSection(const JsonValue& json) {
+  std::vector<PmemConfig> devices;
+  const JsonValue* section = FindSection(json, "pmem");
+  if (section == nullptr) return devices;
+  const auto* entries = std::get_if<JsonValue::Array>(&section->value);
+  if (entries == nullptr) {
+    return Error(Concat("pmem: invalid type: ", DescribeJson(*section), ", expected a sequence"));
+  }
+  for (size_t i = 0; i < entries->size(); ++i) {
+    const std::string where = Concat("pmem[", i, "]");
+    PmemConfig pmem = TRY_CONTEXT(ReadPmem((*entries)[i]), where);
+    TRY_CONTEXT(Validate(pmem), where);
+    TRY_CONTEXT(InsertPmem(devices, std::move(pmem)), where);
+  }
+  return devices;
 }
 
 Result<std::vector<DriveConfig>> ReadDrivesSection(const JsonValue& json) {
@@ -182,6 +200,8 @@ Result<VmConfig> ParseConfigFile(std::string_view text) {
   config.boot_source = TRY(ReadBootSourceSection(json));
   config.machine = TRY(ReadMachineSection(json));
   config.drives = TRY(ReadDrivesSection(json));
+  config.pmem = TRY(ReadPmemSection(json));
+  TRY(CheckOneRoot(config.drives, config.pmem));
   config.balloon = TRY(ReadBalloonSection(json, config.machine));
   return config;
 }
@@ -221,10 +241,13 @@ std::string ToJson(const VmConfig& config) {
       .EndArray()
       .Null("vsock")
       .Null("entropy")
-      .BeginArray("pmem")
-      .EndArray()
-      .Null("memory-hotplug")
-      .EndObject();
+      .BeginArray("pmem");
+  for (const PmemConfig& pmem : config.pmem) {
+    out.BeginObject();
+    WriteFields(out, pmem);
+    out.EndObject();
+  }
+  out.EndArray().Null("memory-hotplug").EndObject();
   return std::move(out).Take();
 }
 

@@ -6,6 +6,7 @@
 #include "base/concat.h"
 #include "vmm/balloon/balloon_device.h"
 #include "vmm/block/drive_device.h"
+#include "vmm/pmem/pmem_device.h"
 
 namespace ember::vmm {
 
@@ -13,6 +14,9 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::Create(const VmConfig& config, con
   std::unique_ptr<DeviceSet> devices(new DeviceSet(site));
   for (const DriveConfig& drive : config.drives) {
     TRY_CONTEXT(devices->AddDrive(drive), Concat("drive ", drive.drive_id));
+  }
+  for (const PmemConfig& pmem : config.pmem) {
+    TRY_CONTEXT(devices->AddPmem(pmem), Concat("pmem ", pmem.id));
   }
   if (config.balloon) TRY_CONTEXT(devices->AddBalloon(*config.balloon), "balloon");
   return devices;
@@ -37,6 +41,26 @@ Status DeviceSet::AddDrive(const DriveConfig& drive) {
   std::unique_ptr<virtio::BlockDevice> device = TRY(CreateDrive(drive));
   drives_.push_back(TRY(Plug(drive.drive_id, std::move(device), drive.thread)));
   return {};
+}
+
+Status DeviceSet::AddPmem(const PmemConfig& pmem) {
+  PmemParts parts = TRY(CreatePmem(pmem, site_.vm, addresses_));
+  auto plugged = TRY(Plug(pmem.id, std::move(parts.device), pmem.thread));
+  pmem_.push_back({.plugged = std::move(plugged), .slot = std::move(parts.slot)});
+  return {};
+}
+
+Result<Reply> DeviceSet::Do(const PatchPmem& action, VmConfig& config) {
+  const PmemUpdate& update = action.update;
+  for (size_t i = 0; i < pmem_.size(); ++i) {
+    const Plugged<virtio::PmemDevice>& plugged = pmem_[i].plugged;
+    if (plugged.id != update.id) continue;
+    plugged.attachment->WithDevice(
+        [&] { plugged.device->UpdateRateLimiter(ToOptions(update.rate_limiter)); });
+    config.pmem[i].rate_limiter = Apply(config.pmem[i].rate_limiter, update.rate_limiter);
+    return Reply{};
+  }
+  return Error(Concat("there is no pmem ", update.id));
 }
 
 Status DeviceSet::AddBalloon(const BalloonConfig& balloon) {

@@ -9,10 +9,13 @@
 
 #include "base/event_loop.h"
 #include "base/result.h"
+#include "kvm/memory_slot.h"
 #include "kvm/vm.h"
+#include "memory/address_allocator.h"
 #include "memory/guest_memory.h"
 #include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
+#include "virtio/pmem/pmem_device.h"
 #include "virtio/virtio_device.h"
 #include "vmm/action.h"
 #include "vmm/board.h"
@@ -31,6 +34,7 @@ class DeviceSet {
     Board& board;
     EventLoop& loop;
     const GuestMemory& memory;
+    GuestRange device_memory;  // where memory that devices bring can lie; empty if none does
   };
 
   // Plugs in the devices of `config`, in the order in which the guest finds them. An error names
@@ -49,7 +53,12 @@ class DeviceSet {
     std::unique_ptr<VirtioAttachment> attachment;
   };
 
-  explicit DeviceSet(const Site& site) : site_(site) {}
+  struct PluggedPmem {
+    Plugged<virtio::PmemDevice> plugged;
+    kvm::MemorySlot slot;  // of the device's memory
+  };
+
+  explicit DeviceSet(const Site& site) : site_(site), addresses_(site.device_memory) {}
 
   template <typename Device>
   Result<Plugged<Device>> Plug(std::string id, std::unique_ptr<Device> device,
@@ -62,9 +71,11 @@ class DeviceSet {
   Result<std::unique_ptr<VirtioAttachment>> Attach(std::unique_ptr<virtio::VirtioDevice> device,
                                                    ThreadChoice thread);
   Status AddDrive(const DriveConfig& drive);
+  Status AddPmem(const PmemConfig& pmem);
   Status AddBalloon(const BalloonConfig& balloon);
 
   Result<Reply> Do(const PatchDrive& action, VmConfig& config);
+  Result<Reply> Do(const PatchPmem& action, VmConfig& config);
   // balloon/balloon_actions.cc
   Result<Reply> Do(const PatchBalloon& action, VmConfig& config);
   Result<Reply> Do(const PatchBalloonStatistics& action, VmConfig& config);
@@ -74,7 +85,9 @@ class DeviceSet {
   Result<Reply> Do(const GetBalloonHinting& action, VmConfig& config);
 
   const Site site_;
+  AddressAllocator addresses_;
   std::vector<Plugged<virtio::BlockDevice>> drives_;
+  std::vector<PluggedPmem> pmem_;
   std::optional<Plugged<virtio::BalloonDevice>> balloon_;
 };
 

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "base/concat.h"
 #include "base/fd.h"
@@ -75,7 +77,23 @@ Status PrebootController::Do(const PutDrive& action) {
   TRY(CheckCanOpen(drive.path_on_host, only_read ? Access::kReadOnly : Access::kReadWrite,
                    "path_on_host"));
   if (drive.overlay_path) TRY(CheckCanMakeOrOpen(*drive.overlay_path, "overlay_path"));
-  return InsertDrive(config_.drives, drive);
+  std::vector<DriveConfig> drives = config_.drives;
+  TRY(InsertDrive(drives, drive));
+  TRY(CheckOneRoot(drives, config_.pmem));
+  config_.drives = std::move(drives);
+  return {};
+}
+
+Status PrebootController::Do(const PutPmem& action) {
+  const PmemConfig& pmem = action.pmem;
+  TRY(Validate(pmem));
+  TRY(CheckCanOpen(pmem.path_on_host, pmem.read_only ? Access::kReadOnly : Access::kReadWrite,
+                   "path_on_host"));
+  std::vector<PmemConfig> devices = config_.pmem;
+  TRY(InsertPmem(devices, pmem));
+  TRY(CheckOneRoot(config_.drives, devices));
+  config_.pmem = std::move(devices);
+  return {};
 }
 
 Status PrebootController::Do(const PutSerial& action) {

@@ -31,6 +31,7 @@ class PrebootController {
   Status Do(const PutBootSource& action);
   Status Do(const PutDrive& action);
   Status Do(const PutSerial& action);
+  Status Do(const PutPmem& action);
   Status Do(const PutBalloon& action);
   // What needs a machine.
   template <typename Other>

@@ -29,7 +29,9 @@ MemoryBacking Backing(HugePages huge_pages) {
 // The client's command line with the root device's word, as the API's contract adds it.
 std::string CommandLine(const VmConfig& config) {
   std::string line(BootArgs(*config.boot_source));
-  if (config.drives.empty() || !config.drives.front().is_root_device) return line;
+  if (config.drives.empty() || !config.drives.front().is_root_device) {
+    return Concat(line, RootArgument(config.pmem));
+  }
   const DriveConfig& root = config.drives.front();
   const std::string device =
       root.partuuid ? Concat("PARTUUID=", *root.partuuid) : std::string("/dev/vda");
@@ -50,10 +52,12 @@ class VirtualMachine::Builder {
     TRY(AllocateMemory());
     machine_->vm_ = TRY(kvm::Vm::Create(system, *machine_->memory_));
     TRY(AddBoard());
+    const GuestRange device_memory = TRY(DeviceMemory(system));
     machine_->devices_ = TRY(DeviceSet::Create(config_, {.vm = *machine_->vm_,
                                                          .board = *machine_->board_,
                                                          .loop = machine_->host_.loop,
-                                                         .memory = *machine_->memory_}));
+                                                         .memory = *machine_->memory_,
+                                                         .device_memory = device_memory}));
     auto vcpus = TRY(CreateProcessors(system, *machine_->vm_, config_.machine));
     TRY(LoadKernel(*vcpus.front()));
     TRY(StartThreads(std::move(vcpus)));
@@ -67,6 +71,12 @@ class VirtualMachine::Builder {
     machine_->memory_ =
         TRY(GuestMemory::Create(RamRanges(config_.machine.mem_size_mib * kMib), MemoryOptions()));
     return {};
+  }
+
+  // Costs a third of a millisecond, so only for a machine that needs some.
+  Result<GuestRange> DeviceMemory(const kvm::System& system) const {
+    if (config_.pmem.empty()) return GuestRange{};
+    return DeviceMemoryRange(machine_->memory_->size_bytes(), TRY(system.PhysicalAddressBits()));
   }
 
   GuestMemory::Options MemoryOptions() const {

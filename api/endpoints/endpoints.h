@@ -29,6 +29,9 @@ Result<Outcome> PatchDrive(const Call& call);
 Result<Outcome> GetMachineConfig(const Call& call);
 Result<Outcome> PutMachineConfig(const Call& call);
 Result<Outcome> PatchMachineConfig(const Call& call);
+// pmem.cc
+Result<Outcome> PutPmem(const Call& call);
+Result<Outcome> PatchPmem(const Call& call);
 // serial.cc
 Result<Outcome> PutSerial(const Call& call);
 // vm.cc

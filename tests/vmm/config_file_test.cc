@@ -96,9 +96,8 @@ TEST(ConfigFileTest, ASectionTwiceIsAnError) {
 }
 
 TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
-  for (const std::string_view name :
-       {"cpu-config", "logger", "metrics", "mmds-config", "network-interfaces", "vsock", "entropy",
-        "pmem", "memory-hotplug"}) {
+  for (const std::string_view name : {"cpu-config", "logger", "metrics", "mmds-config",
+                                      "network-interfaces", "vsock", "entropy", "memory-hotplug"}) {
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":[]"))), "");
     for (const std::string_view value : {"{}", "[{}]", "\"/path\"", "false"}) {
@@ -106,6 +105,39 @@ TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
                 Concat(name, ": not supported by this version"));
     }
   }
+}
+
+TEST(ConfigFileTest, PersistentMemoryIsReadInItsOrder) {
+  const Result<VmConfig> config = ParseConfigFile(
+      FileWith(R"("pmem":[{"id":"b","path_on_host":"/b"},)"
+               R"({"id":"a","path_on_host":"/a","root_device":true,"read_only":true,)"
+               R"("rate_limiter":{"ops":{"size":1,"refill_time":2}}}])"));
+  ASSERT_TRUE(config) << config.error().message();
+  const std::vector<PmemConfig> expected = {
+      {.id = "b", .path_on_host = "/b"},
+      {.id = "a",
+       .path_on_host = "/a",
+       .root_device = true,
+       .read_only = true,
+       .rate_limiter = {.ops = TokenBucketConfig{.size = 1, .refill_time = 2}}}};
+  EXPECT_EQ(config->pmem, expected);
+  EXPECT_THAT(ToJson(*config),
+              HasSubstr(R"("pmem":[{"id":"b","path_on_host":"/b","root_device":false,)"
+                        R"("read_only":false,"rate_limiter":null},{"id":"a",)"));
+}
+
+TEST(ConfigFileTest, ErrorsInPersistentMemoryNameItsPlace) {
+  EXPECT_EQ(ErrorOf(FileWith(R"("pmem":{})")), "pmem: invalid type: map, expected a sequence");
+  EXPECT_EQ(ErrorOf(FileWith(R"("pmem":[{"id":"a"}])")), "pmem[0]: missing field `path_on_host`");
+  EXPECT_THAT(ErrorOf(FileWith(R"("pmem":[{"id":"a-","path_on_host":"/a"}])")),
+              StartsWith("pmem[0]: id: "));
+  EXPECT_EQ(ErrorOf(FileWith(R"("pmem":[{"id":"a","path_on_host":"/a","root_device":true},)"
+                             R"({"id":"b","path_on_host":"/b","root_device":true}])")),
+            "pmem[1]: root_device: pmem b cannot be the root device: a is");
+  EXPECT_EQ(ErrorOf(R"({"boot-source":{"kernel_image_path":"/k"},)"
+                    R"("drives":[{"drive_id":"d","is_root_device":true,"path_on_host":"/d"}],)"
+                    R"("pmem":[{"id":"a","path_on_host":"/a","root_device":true}]})"),
+            "drive d and pmem a cannot both be the root device");
 }
 
 TEST(ConfigFileTest, ABalloonIsReadAndShown) {
@@ -168,6 +200,11 @@ TEST(ConfigFileTest, ErrorsInADriveNameItsPlace) {
 // What GET /vm/config answers is a configuration file.
 TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
   std::vector<VmConfig> configs = {
+      {.boot_source = BootSource{.kernel_image_path = "/k"},
+       .pmem = {{.id = "p", .path_on_host = "/p", .read_only = true, .thread = ThreadChoice::kOwn},
+                {.id = "q",
+                 .path_on_host = "/q",
+                 .rate_limiter = {.bandwidth = TokenBucketConfig{.size = 5, .refill_time = 6}}}}},
       {.boot_source = BootSource{.kernel_image_path = "/k"}},
       {.boot_source = BootSource{.kernel_image_path = "/k"},
        .balloon = BalloonConfig{.amount_mib = 1,

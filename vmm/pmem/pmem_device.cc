@@ -1,0 +1,28 @@
+#include "vmm/pmem/pmem_device.h"
+
+#include <utility>
+
+#include "virtio/pmem/pmem_file.h"
+
+namespace ember::vmm {
+namespace {
+
+// What the guest's driver wants of both address and size.
+constexpr uint64_t kAlignmentBytes = uint64_t{2} << 20;
+
+}  // namespace
+
+Result<PmemParts> CreatePmem(const PmemConfig& pmem, kvm::Vm& vm, AddressAllocator& addresses) {
+  const Access access = pmem.read_only ? Access::kReadOnly : Access::kReadWrite;
+  std::unique_ptr<virtio::PmemFile> file = TRY(virtio::PmemFile::Open(pmem.path_on_host, access));
+  const GuestRange range = TRY(addresses.Take(file->size_bytes(), kAlignmentBytes));
+  std::byte* const bytes = file->bytes().data();
+  std::unique_ptr<virtio::PmemDevice> device = TRY(
+      virtio::PmemDevice::Create(std::move(file), {.id = pmem.id,
+                                                   .start = ToInteger(range.start),
+                                                   .rate_limiter = ToOptions(pmem.rate_limiter)}));
+  kvm::MemorySlot slot = TRY(vm.AddMemorySlot(range, bytes, access));
+  return PmemParts{.device = std::move(device), .slot = std::move(slot)};
+}
+
+}  // namespace ember::vmm

@@ -1,0 +1,28 @@
+#ifndef EMBER_VMM_PMEM_PMEM_DEVICE_H_
+#define EMBER_VMM_PMEM_PMEM_DEVICE_H_
+
+#include <memory>
+
+#include "base/result.h"
+#include "kvm/memory_slot.h"
+#include "kvm/vm.h"
+#include "memory/address_allocator.h"
+#include "virtio/pmem/pmem_device.h"
+#include "vmm/pmem/pmem.h"
+
+// What the machine makes of persistent memory.
+namespace ember::vmm {
+
+// A device and its memory as the guest sees it. The memory is no part of GuestMemory: a driver that
+// gives it to another device as a buffer breaks the rules.
+struct PmemParts {
+  std::unique_ptr<virtio::PmemDevice> device;  // owns what the slot shows
+  kvm::MemorySlot slot;
+};
+
+// Maps the device's file and shows it to the guest at an address from `addresses`.
+Result<PmemParts> CreatePmem(const PmemConfig& pmem, kvm::Vm& vm, AddressAllocator& addresses);
+
+}  // namespace ember::vmm
+
+#endif  // EMBER_VMM_PMEM_PMEM_DEVICE_H_
