@@ -47,7 +47,7 @@ DeviceState::DeviceState(VirtioDevice& device, const GuestMemory& memory, Interr
     : device_(device),
       memory_(memory),
       interrupt_(interrupt),
-      offered_(device.offered_features() | kCommonFeatures),
+      offered_(device.offered_features() | device.queue_features()),
       notify_fds_(std::move(notify_fds)),
       queues_(notify_fds_.size()) {}
 
@@ -107,7 +107,11 @@ void DeviceState::ActivateLocked() {
 
 Status DeviceState::TryActivateLocked() {
   const Features features = Features::FromBits(driver_features_);
-  Activation activation{.memory = memory_, .driver = *this, .features = features, .queues = {}};
+  Activation activation{.memory = memory_,
+                        .driver = *this,
+                        .features = features,
+                        .queues = {},
+                        .notify_fds = notify_fds_};
   const std::span<const QueueSize> max_sizes = device_.max_queue_sizes();
   for (size_t i = 0; i < queues_.size(); ++i) {
     std::optional<Queue>& queue = activation.queues.emplace_back();
@@ -249,6 +253,11 @@ void DeviceState::NeedsReset(QueueIndex queue, Breach breach) {
     EMBER_LOG_LIMITED(kWarning, device_.name(), ": queue ", ToInteger(queue), ": ",
                       BreachName(breach), "; the driver must reset the device");
   }
+  SetNeedsReset();
+}
+
+void DeviceState::DeviceFailed() {
+  metrics_.device_failures.Add();
   SetNeedsReset();
 }
 

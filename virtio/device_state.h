@@ -26,6 +26,7 @@ namespace ember::virtio {
 struct TransportMetrics {
   Counter ignored_accesses;  // registers, widths, values and moments that mean nothing
   Counter breaches;          // DEVICE_NEEDS_RESET for a broken queue or request
+  Counter device_failures;   // DEVICE_NEEDS_RESET for what is no driver's fault
   Counter activations;
   Counter activation_failures;  // DEVICE_NEEDS_RESET at DRIVER_OK
   Counter resets;
@@ -85,7 +86,8 @@ class DeviceState final : public DriverEvents {
   // Where there is no ioeventfd: the driver notifies `queue`.
   void Notify(uint32_t queue);
   // Takes the notifications from notify_fd(queue) and lets the device work; at its limit, makes the
-  // descriptor readable again. The device's thread.
+  // descriptor readable again. The device's thread. Not where
+  // VirtioDevice::serves_queues_elsewhere().
   void ProcessQueue(QueueIndex queue) EXCLUDES(mutex_);
 
   // VirtioDevice::host_event_fd() is readable: lets the device see to it. The device's thread.
@@ -107,6 +109,7 @@ class DeviceState final : public DriverEvents {
   void UsedBuffers(QueueIndex queue) override;
   void ConfigChanged() override;
   void NeedsReset(QueueIndex queue, Breach breach) override;
+  void DeviceFailed() override;
 
  private:
   DeviceState(VirtioDevice& device, const GuestMemory& memory, Interrupt& interrupt,

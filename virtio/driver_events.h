@@ -18,6 +18,9 @@ class DriverEvents {
   // The driver broke the rules: DEVICE_NEEDS_RESET, counted and logged. No queue is worked on until
   // the driver resets the device.
   virtual void NeedsReset(QueueIndex queue, Breach breach) = 0;
+  // The device cannot go on, by no fault of the driver's: DEVICE_NEEDS_RESET, as above. The device
+  // says why in the log.
+  virtual void DeviceFailed() = 0;
 };
 
 }  // namespace ember::virtio

@@ -50,6 +50,9 @@ class Queue {
   Queue& operator=(Queue&&) = delete;
 
   QueueSize size() const { return config_.size; }
+  // Where the queue is, checked: for who works on it in place of this.
+  const QueueConfig& config() const { return config_; }
+  const QueueRings& rings() const { return rings_; }
   // Chains popped and not completed.
   uint16_t in_flight() const { return static_cast<uint16_t>(next_available_ - next_used_); }
   // With no chain in flight, what to restore with.

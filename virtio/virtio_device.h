@@ -35,8 +35,9 @@ enum class Progress { kDone, kMore };
 // Thread safety: its DeviceState calls every method with the state's mutex held, so no two run at
 // once and a device needs no lock of its own for what only these methods touch. OnNotify() and
 // OnHostEvents() come from the device's thread (the event loop or its own), Activate(), Reset() and
-// the configuration space from vCPU threads. The first four methods answer the same at all times.
-// What clients ask of a device while it is plugged in goes through DeviceState::WithDevice().
+// the configuration space from vCPU threads. What stands before Activate() answers the same at all
+// times. What clients ask of a device while it is plugged in goes through
+// DeviceState::WithDevice().
 class VirtioDevice {
  public:
   virtual ~VirtioDevice() = default;
@@ -45,6 +46,11 @@ class VirtioDevice {
   virtual DeviceId id() const = 0;
   // The device's own; the transport adds kCommonFeatures.
   virtual Features offered_features() const = 0;
+  // What of kCommonFeatures its queues do: all, where they are our Queue.
+  virtual Features queue_features() const { return kCommonFeatures; }
+  // Whether another process works on the queues while the device is active: it gets
+  // Activation::notify_fds, nobody else reads them, and OnNotify() is never called.
+  virtual bool serves_queues_elsewhere() const { return false; }
   // The largest size of each queue, powers of two.
   virtual std::span<const QueueSize> max_queue_sizes() const = 0;
 

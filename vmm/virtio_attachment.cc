@@ -41,6 +41,7 @@ Status VirtioAttachment::RingOn(const Site& site, EventLoop& loop, virtio::Queue
       .size_bytes = sizeof(uint32_t),
       .value = ToInteger(queue)};
   TRY(site.vm.AddIoEvent(doorbell, state.notify_fd(queue)));
+  if (device_->serves_queues_elsewhere()) return {};
   watches_.push_back(TRY(loop.WatchReadable(state.notify_fd(queue).get(),
                                             [&state, queue] { state.ProcessQueue(queue); })));
   return {};

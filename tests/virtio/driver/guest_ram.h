@@ -22,8 +22,10 @@ class GuestRam {
 
   explicit GuestRam(bool track_dirty_pages = false) : GuestRam({kLow, kHigh}, track_dirty_pages) {}
   GuestRam(std::vector<GuestRange> ranges, bool track_dirty_pages)
-      : memory_(*GuestMemory::Create(std::move(ranges), {.track_dirty_pages = track_dirty_pages})) {
-  }
+      : GuestRam(std::move(ranges), {.track_dirty_pages = track_dirty_pages}) {}
+  GuestRam(std::vector<GuestRange> ranges, const GuestMemory::Options& options)
+      : memory_(*GuestMemory::Create(std::move(ranges), options)) {}
+  explicit GuestRam(const GuestMemory::Options& options) : GuestRam({kLow, kHigh}, options) {}
 
   const GuestMemory& memory() const { return *memory_; }
 

@@ -13,7 +13,9 @@ std::vector<pollfd> WakeUpFds(DeviceState& state) {
   std::vector<pollfd> fds;
   for (size_t i = 0; i < state.queue_count(); ++i) {
     const QueueIndex queue{static_cast<uint16_t>(i)};
-    fds.push_back({.fd = state.notify_fd(queue).get(), .events = POLLIN, .revents = 0});
+    const bool elsewhere = state.device().serves_queues_elsewhere();
+    fds.push_back(
+        {.fd = elsewhere ? -1 : state.notify_fd(queue).get(), .events = POLLIN, .revents = 0});
   }
   fds.push_back({.fd = state.device().host_event_fd(), .events = POLLIN, .revents = 0});
   return fds;

@@ -18,7 +18,9 @@ namespace ember::virtio::testing {
 class Rig {
  public:
   explicit Rig(VirtioDevice& device, bool track_dirty_pages = false)
-      : ram(track_dirty_pages),
+      : Rig(device, GuestMemory::Options{.track_dirty_pages = track_dirty_pages}) {}
+  Rig(VirtioDevice& device, const GuestMemory::Options& memory)
+      : ram(memory),
         transport(*MmioTransport::Create(device, ram.memory(), line)),
         driver(*transport) {}
 
