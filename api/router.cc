@@ -37,6 +37,8 @@ constexpr Route kRoutes[] = {
     {Method::kPatch, "/machine-config", PatchMachineConfig},
     {Method::kPut, "/pmem/", PutPmem},
     {Method::kPatch, "/pmem/", PatchPmem},
+    {Method::kPut, "/network-interfaces/", PutNetworkInterface},
+    {Method::kPatch, "/network-interfaces/", PatchNetworkInterface},
     {Method::kPut, "/serial", PutSerial},
     {Method::kGet, "/version", GetVersion},
     {Method::kPatch, "/vm", PatchVm},

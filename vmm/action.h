@@ -21,6 +21,9 @@ struct PutBootSource {
 struct PutDrive {
   DriveConfig drive;
 };
+struct PutNetworkInterface {
+  NetworkInterfaceConfig interface;
+};
 struct PutSerial {
   SerialConfig serial;
 };
@@ -48,6 +51,9 @@ struct StartBalloonHinting {
 };
 struct StopBalloonHinting {};
 struct GetBalloonHinting {};
+struct PatchNetworkInterface {
+  NetworkInterfaceUpdate update;
+};
 struct InstanceStart {};
 struct PauseVm {};
 struct ResumeVm {};
@@ -62,6 +68,12 @@ using DeviceAction =
 using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive,
                             PutSerial, PutBalloon, PutPmem, InstanceStart, PauseVm, ResumeVm,
                             SendCtrlAltDel, FlushMetrics, DeviceAction>;
+    std::variant<PatchDrive, PatchNetworkInterface, PatchBalloon, PatchBalloonStatistics,
+                 GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting>;
+
+using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive,
+                            PutNetworkInterface, PutSerial, PutBalloon, InstanceStart, PauseVm,
+                            ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

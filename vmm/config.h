@@ -12,6 +12,7 @@
 #include "vmm/balloon/balloon.h"
 #include "vmm/block/drive.h"
 #include "vmm/pmem/pmem.h"
+#include "vmm/net/network_interface.h"
 
 // What a machine is to be, as the control API and the configuration file describe it: plain structs
 // with the contract's names and defaults. Filled before the machine runs, constant after.
@@ -77,6 +78,7 @@ struct VmConfig {
   std::vector<DriveConfig> drives;  // in the order the guest finds them: the root device first
   std::vector<PmemConfig> pmem;     // in the order the guest finds them
   std::optional<BalloonConfig> balloon;
+  std::vector<NetworkInterfaceConfig> network_interfaces;  // the same, as they were first given
   SerialConfig serial;
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;

@@ -12,6 +12,7 @@
 #include "vmm/config_json_reader.h"
 #include "vmm/config_json_writer.h"
 #include "vmm/pmem/pmem_json.h"
+#include "vmm/net/network_interface_json.h"
 
 namespace ember::vmm {
 namespace {
@@ -40,6 +41,7 @@ constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",  
 constexpr std::string_view kUnsupportedSections[] = {
     "cpu-config",         "logger", "metrics", "mmds-config",
     "network-interfaces", "vsock",  "entropy", "memory-hotplug"};
+    "cpu-config", "logger", "metrics", "mmds-config", "vsock", "entropy", "pmem", "memory-hotplug"};
 
 bool IsNullOrEmpty(const JsonValue& json) {
   const auto* array = std::get_if<JsonValue::Array>(&json.value);
@@ -109,6 +111,24 @@ Result<std::vector<DriveConfig>> ReadDrivesSection(const JsonValue& json) {
     TRY_CONTEXT(InsertDrive(drives, std::move(drive)), where);
   }
   return drives;
+}
+
+Result<std::vector<NetworkInterfaceConfig>> ReadNetworkInterfacesSection(const JsonValue& json) {
+  std::vector<NetworkInterfaceConfig> interfaces;
+  const JsonValue* section = FindSection(json, "network-interfaces");
+  if (section == nullptr) return interfaces;
+  const auto* entries = std::get_if<JsonValue::Array>(&section->value);
+  if (entries == nullptr) {
+    return Error(Concat("network-interfaces: invalid type: ", DescribeJson(*section),
+                        ", expected a sequence"));
+  }
+  for (size_t i = 0; i < entries->size(); ++i) {
+    const std::string where = Concat("network-interfaces[", i, "]");
+    NetworkInterfaceConfig interface = TRY_CONTEXT(ReadNetworkInterface((*entries)[i]), where);
+    TRY_CONTEXT(Validate(interface), where);
+    TRY_CONTEXT(InsertNetworkInterface(interfaces, std::move(interface)), where);
+  }
+  return interfaces;
 }
 
 void WriteFields(JsonWriter& out, const MachineConfig& machine) {
@@ -203,6 +223,7 @@ Result<VmConfig> ParseConfigFile(std::string_view text) {
   config.pmem = TRY(ReadPmemSection(json));
   TRY(CheckOneRoot(config.drives, config.pmem));
   config.balloon = TRY(ReadBalloonSection(json, config.machine));
+  config.network_interfaces = TRY(ReadNetworkInterfacesSection(json));
   return config;
 }
 
@@ -234,11 +255,13 @@ std::string ToJson(const VmConfig& config) {
   WriteFields(out, config.boot_source.value_or(BootSource{}));
   out.EndObject().Null("cpu-config").Null("logger").BeginObject("machine-config");
   WriteFields(out, config.machine);
-  out.EndObject()
-      .Null("metrics")
-      .Null("mmds-config")
-      .BeginArray("network-interfaces")
-      .EndArray()
+  out.EndObject().Null("metrics").Null("mmds-config").BeginArray("network-interfaces");
+  for (const NetworkInterfaceConfig& interface : config.network_interfaces) {
+    out.BeginObject();
+    WriteFields(out, interface);
+    out.EndObject();
+  }
+  out.EndArray()
       .Null("vsock")
       .Null("entropy")
       .BeginArray("pmem");

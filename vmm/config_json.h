@@ -10,6 +10,7 @@
 #include "vmm/config.h"
 #include "vmm/config_json_value.h"
 #include "vmm/pmem/pmem_json.h"
+#include "vmm/net/network_interface_json.h"
 
 // The parts of a configuration as JSON: what the control API takes and shows, and what the
 // configuration file holds. Reading is strict: an unknown, missing or mistyped field is an error
@@ -22,7 +23,7 @@ Result<MachineConfigUpdate> ReadMachineConfigUpdate(const JsonValue& json);
 Result<BootSource> ReadBootSource(const JsonValue& json);
 Result<SerialConfig> ReadSerial(const JsonValue& json);
 
-// A configuration file: an object with boot-source and drives, and perhaps machine-config. Keys
+// A configuration file: an object with boot-source and drives, and perhaps others. Keys
 // that the contract does not know are passed over; sections that it knows and this version has no
 // device for are errors unless null or empty, so that no machine starts without what its file asks
 // for. Validated as the same calls of the API would be, but for what needs the host.

@@ -1,5 +1,6 @@
 #include "vmm/device_set.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -7,6 +8,7 @@
 #include "vmm/balloon/balloon_device.h"
 #include "vmm/block/drive_device.h"
 #include "vmm/pmem/pmem_device.h"
+#include "vmm/net/network_interface_device.h"
 
 namespace ember::vmm {
 
@@ -19,6 +21,10 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::Create(const VmConfig& config, con
     TRY_CONTEXT(devices->AddPmem(pmem), Concat("pmem ", pmem.id));
   }
   if (config.balloon) TRY_CONTEXT(devices->AddBalloon(*config.balloon), "balloon");
+  for (const NetworkInterfaceConfig& interface : config.network_interfaces) {
+    TRY_CONTEXT(devices->AddNetworkInterface(interface),
+                Concat("network interface ", interface.iface_id));
+  }
   return devices;
 }
 
@@ -69,8 +75,32 @@ Status DeviceSet::AddBalloon(const BalloonConfig& balloon) {
   return {};
 }
 
+Status DeviceSet::AddNetworkInterface(const NetworkInterfaceConfig& interface) {
+  std::unique_ptr<virtio::NetDevice> device = TRY(CreateNetworkInterface(interface));
+  network_interfaces_.push_back(TRY(Plug(interface.iface_id, std::move(device), interface.thread)));
+  return {};
+}
+
 Result<Reply> DeviceSet::Do(const PatchDrive& action, VmConfig& /*config*/) {
   return Error(Concat("drive ", action.update.drive_id, " cannot be changed while it is in use"));
+}
+
+Result<Reply> DeviceSet::Do(const PatchNetworkInterface& action, VmConfig& config) {
+  const NetworkInterfaceUpdate& update = action.update;
+  const auto plugged =
+      std::ranges::find(network_interfaces_, update.iface_id, &Plugged<virtio::NetDevice>::id);
+  const auto interface = std::ranges::find(config.network_interfaces, update.iface_id,
+                                           &NetworkInterfaceConfig::iface_id);
+  if (plugged == network_interfaces_.end() || interface == config.network_interfaces.end()) {
+    return Error(Concat("iface_id ", update.iface_id, " is no network interface of this machine"));
+  }
+  plugged->attachment->WithDevice([&] {
+    plugged->device->UpdateLimits(ToOptions(update.rx_rate_limiter),
+                                  ToOptions(update.tx_rate_limiter));
+  });
+  interface->rx_rate_limiter = Apply(interface->rx_rate_limiter, update.rx_rate_limiter);
+  interface->tx_rate_limiter = Apply(interface->tx_rate_limiter, update.tx_rate_limiter);
+  return Reply{};
 }
 
 }  // namespace ember::vmm

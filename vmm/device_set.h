@@ -16,6 +16,7 @@
 #include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
 #include "virtio/pmem/pmem_device.h"
+#include "virtio/net/net_device.h"
 #include "virtio/virtio_device.h"
 #include "vmm/action.h"
 #include "vmm/board.h"
@@ -73,9 +74,11 @@ class DeviceSet {
   Status AddDrive(const DriveConfig& drive);
   Status AddPmem(const PmemConfig& pmem);
   Status AddBalloon(const BalloonConfig& balloon);
+  Status AddNetworkInterface(const NetworkInterfaceConfig& interface);
 
   Result<Reply> Do(const PatchDrive& action, VmConfig& config);
   Result<Reply> Do(const PatchPmem& action, VmConfig& config);
+  Result<Reply> Do(const PatchNetworkInterface& action, VmConfig& config);
   // balloon/balloon_actions.cc
   Result<Reply> Do(const PatchBalloon& action, VmConfig& config);
   Result<Reply> Do(const PatchBalloonStatistics& action, VmConfig& config);
@@ -88,6 +91,7 @@ class DeviceSet {
   AddressAllocator addresses_;
   std::vector<Plugged<virtio::BlockDevice>> drives_;
   std::vector<PluggedPmem> pmem_;
+  std::vector<Plugged<virtio::NetDevice>> network_interfaces_;
   std::optional<Plugged<virtio::BalloonDevice>> balloon_;
 };
 

@@ -96,6 +96,11 @@ Status PrebootController::Do(const PutPmem& action) {
   return {};
 }
 
+Status PrebootController::Do(const PutNetworkInterface& action) {
+  TRY(Validate(action.interface));
+  return InsertNetworkInterface(config_.network_interfaces, action.interface);
+}
+
 Status PrebootController::Do(const PutSerial& action) {
   TRY(Validate(action.serial));
   config_.serial = action.serial;

@@ -30,6 +30,7 @@ class PrebootController {
   Status Do(const PatchMachineConfig& action);
   Status Do(const PutBootSource& action);
   Status Do(const PutDrive& action);
+  Status Do(const PutNetworkInterface& action);
   Status Do(const PutSerial& action);
   Status Do(const PutPmem& action);
   Status Do(const PutBalloon& action);

@@ -32,6 +32,9 @@ Result<Outcome> PatchMachineConfig(const Call& call);
 // pmem.cc
 Result<Outcome> PutPmem(const Call& call);
 Result<Outcome> PatchPmem(const Call& call);
+// network_interfaces.cc
+Result<Outcome> PutNetworkInterface(const Call& call);
+Result<Outcome> PatchNetworkInterface(const Call& call);
 // serial.cc
 Result<Outcome> PutSerial(const Call& call);
 // vm.cc

@@ -276,6 +276,35 @@ TEST_F(EndpointTest, WhatAnActionOnADeviceAnswersIsTheBody) {
   ExpectFault(Call("PATCH", "/drives/rootfs", kUpdate), R"({"fault_message":"no such drive"})");
 }
 
+TEST_F(EndpointTest, NetworkInterfaceIsShownInTheConfiguration) {
+  EXPECT_EQ(Call("PUT", "/network-interfaces/eth0",
+                 R"({"iface_id":"eth0","host_dev_name":"tap0","guest_mac":"06:00:C0:A8:00:01"})")
+                .head,
+            kEmpty204);
+  EXPECT_THAT(Call("GET", "/vm/config").body,
+              HasSubstr(R"("network-interfaces":[{"iface_id":"eth0","host_dev_name":"tap0",)"
+                        R"("guest_mac":"06:00:c0:a8:00:01","rx_rate_limiter":null,)"
+                        R"("tx_rate_limiter":null}])"));
+}
+
+TEST_F(EndpointTest, NetworkInterfaceIdsOfPathAndBodyMustBeTheSame) {
+  EXPECT_EQ(Call("PUT", "/network-interfaces/eth1", R"({"iface_id":"eth0","host_dev_name":"tap0"})")
+                .status,
+            400);
+  StartMachine();
+  EXPECT_EQ(Call("PATCH", "/network-interfaces/eth1", R"({"iface_id":"eth0"})").status, 400);
+}
+
+TEST_F(EndpointTest, NetworkInterfaceIsChangedAfterTheStartOnly) {
+  constexpr std::string_view kPut = R"({"iface_id":"eth0","host_dev_name":"tap0"})";
+  constexpr std::string_view kPatch =
+      R"({"iface_id":"eth0","rx_rate_limiter":{"ops":{"size":1,"refill_time":2}}})";
+  ExpectFault(Call("PATCH", "/network-interfaces/eth0", kPatch), kOnlyAfter);
+  StartMachine();
+  EXPECT_EQ(Call("PATCH", "/network-interfaces/eth0", kPatch).head, kEmpty204);
+  ExpectFault(Call("PUT", "/network-interfaces/eth0", kPut), kOnlyBefore);
+}
+
 TEST_F(EndpointTest, UnknownActionIsToldTheKnownOnes) {
   ExpectFault(Call("PUT", "/actions", R"({"action_type":"Explode"})"),
               R"({"fault_message":"An error occurred when deserializing the json body of a )"

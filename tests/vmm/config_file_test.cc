@@ -98,6 +98,8 @@ TEST(ConfigFileTest, ASectionTwiceIsAnError) {
 TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
   for (const std::string_view name : {"cpu-config", "logger", "metrics", "mmds-config",
                                       "network-interfaces", "vsock", "entropy", "memory-hotplug"}) {
+  for (const std::string_view name : {"cpu-config", "logger", "metrics", "mmds-config", "vsock",
+                                      "entropy", "pmem", "memory-hotplug"}) {
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":[]"))), "");
     for (const std::string_view value : {"{}", "[{}]", "\"/path\"", "false"}) {
@@ -246,6 +248,18 @@ TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
                             .cache_type = CacheType::kWriteback},
                            {.drive_id = "b", .path_on_host = "/b", .is_read_only = true},
                            {.drive_id = "a", .path_on_host = "/a"}};
+  configs.push_back(configs[0]);
+  configs.back().network_interfaces = {
+      {.iface_id = "eth0",
+       .host_dev_name = "tap0",
+       .guest_mac = MacAddress{{6, 0, 0xc0, 0xa8, 0, 1}},
+       .mtu = 1400,
+       .rx_rate_limiter = {.bandwidth = TokenBucketConfig{.size = 1, .refill_time = 2}},
+       .tx_rate_limiter = {.ops = TokenBucketConfig{.size = 3, .refill_time = 4}},
+       .queue_pairs = 4,
+       .thread = ThreadChoice::kOwn},
+      {.iface_id = "eth1", .tap_fd = 5},
+      {.iface_id = "eth2", .socket_path = "/passt"}};
   for (const VmConfig& config : configs) {
     const std::string text = ToJson(config);
     SCOPED_TRACE(text);

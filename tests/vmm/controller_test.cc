@@ -48,8 +48,8 @@ TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
   Start();
   const VmConfig config = controller_->snapshot()->config;
   const std::vector<Action> preboot = {
-      PutMachineConfig{}, PatchMachineConfig{}, PutBootSource{Kernel()},
-      PutDrive{},         PutSerial{},          InstanceStart{}};
+      PutMachineConfig{}, PatchMachineConfig{}, PutBootSource{Kernel()}, PutDrive{},
+      PutSerial{},        InstanceStart{},      PutNetworkInterface{}};
   for (const Action& action : preboot) EXPECT_EQ(Fault(action), kAfter) << action.index();
   EXPECT_EQ(controller_->snapshot()->config, config);
 }

@@ -12,10 +12,10 @@
 
 #include "base/clock.h"
 #include "base/event_set.h"
+#include "base/mac_address.h"
 #include "base/rate_limiter.h"
 #include "base/result.h"
 #include "virtio/net/control_queue.h"
-#include "virtio/net/mac_address.h"
 #include "virtio/net/metrics.h"
 #include "virtio/net/net_backend.h"
 #include "virtio/net/receiver.h"

@@ -9,8 +9,8 @@
 #include <tl/expected.hpp>
 #include <vector>
 
+#include "base/mac_address.h"
 #include "virtio/descriptor_chain.h"
-#include "virtio/net/mac_address.h"
 #include "virtio/net/net_header.h"
 #include "virtio/net/traffic.h"
 #include "virtio/queue.h"

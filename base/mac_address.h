@@ -1,5 +1,5 @@
-#ifndef EMBER_VIRTIO_NET_MAC_ADDRESS_H_
-#define EMBER_VIRTIO_NET_MAC_ADDRESS_H_
+#ifndef EMBER_BASE_MAC_ADDRESS_H_
+#define EMBER_BASE_MAC_ADDRESS_H_
 
 #include <array>
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace ember::virtio {
+namespace ember {
 
 // An Ethernet address, in the order in which it is sent. A plain value.
 struct MacAddress {
@@ -21,6 +21,6 @@ struct MacAddress {
   friend bool operator==(const MacAddress&, const MacAddress&) = default;
 };
 
-}  // namespace ember::virtio
+}  // namespace ember
 
-#endif  // EMBER_VIRTIO_NET_MAC_ADDRESS_H_
+#endif  // EMBER_BASE_MAC_ADDRESS_H_

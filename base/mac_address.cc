@@ -1,10 +1,10 @@
-#include "virtio/net/mac_address.h"
+#include "base/mac_address.h"
 
 #include <charconv>
 #include <cstddef>
 #include <system_error>
 
-namespace ember::virtio {
+namespace ember {
 namespace {
 
 constexpr size_t kOctetWidth = 3;  // two digits and what is after them
@@ -36,4 +36,4 @@ std::string MacAddress::ToString() const {
   return text;
 }
 
-}  // namespace ember::virtio
+}  // namespace ember
