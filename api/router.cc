@@ -32,6 +32,7 @@ constexpr Route kRoutes[] = {
     {Method::kPut, "/boot-source", PutBootSource},
     {Method::kPut, "/drives/", PutDrive},
     {Method::kPatch, "/drives/", PatchDrive},
+    {Method::kPut, "/entropy", PutEntropy},
     {Method::kGet, "/machine-config", GetMachineConfig},
     {Method::kPut, "/machine-config", PutMachineConfig},
     {Method::kPatch, "/machine-config", PatchMachineConfig},

@@ -33,6 +33,9 @@ struct PutPmem {
 struct PutBalloon {
   BalloonConfig balloon;
 };
+struct PutEntropy {
+  EntropyConfig entropy;
+};
 struct PatchDrive {
   DriveUpdate update;
 };
@@ -74,6 +77,8 @@ using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource,
 using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive,
                             PutNetworkInterface, PutSerial, PutBalloon, InstanceStart, PauseVm,
                             ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
+                            PutSerial, PutBalloon, PutEntropy, InstanceStart, PauseVm, ResumeVm,
+                            SendCtrlAltDel, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

@@ -13,6 +13,7 @@
 #include "vmm/block/drive.h"
 #include "vmm/pmem/pmem.h"
 #include "vmm/net/network_interface.h"
+#include "vmm/entropy/entropy.h"
 
 // What a machine is to be, as the control API and the configuration file describe it: plain structs
 // with the contract's names and defaults. Filled before the machine runs, constant after.
@@ -80,6 +81,7 @@ struct VmConfig {
   std::optional<BalloonConfig> balloon;
   std::vector<NetworkInterfaceConfig> network_interfaces;  // the same, as they were first given
   SerialConfig serial;
+  std::optional<EntropyConfig> entropy;
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };

@@ -13,6 +13,7 @@
 #include "vmm/config_json_writer.h"
 #include "vmm/pmem/pmem_json.h"
 #include "vmm/net/network_interface_json.h"
+#include "vmm/entropy/entropy_json.h"
 
 namespace ember::vmm {
 namespace {
@@ -42,6 +43,7 @@ constexpr std::string_view kUnsupportedSections[] = {
     "cpu-config",         "logger", "metrics", "mmds-config",
     "network-interfaces", "vsock",  "entropy", "memory-hotplug"};
     "cpu-config", "logger", "metrics", "mmds-config", "vsock", "entropy", "pmem", "memory-hotplug"};
+    "network-interfaces", "vsock",  "pmem",    "memory-hotplug"};
 
 bool IsNullOrEmpty(const JsonValue& json) {
   const auto* array = std::get_if<JsonValue::Array>(&json.value);
@@ -155,6 +157,18 @@ void WriteFields(JsonWriter& out, const BootSource& source) {
   }
 }
 
+// null where it is not configured.
+template <typename T>
+void WriteSection(JsonWriter& out, std::string_view name, const std::optional<T>& section) {
+  if (!section) {
+    out.Null(name);
+    return;
+  }
+  out.BeginObject(name);
+  WriteFields(out, *section);
+  out.EndObject();
+}
+
 }  // namespace
 
 Result<MachineConfig> ReadMachineConfig(const JsonValue& json) {
@@ -224,6 +238,9 @@ Result<VmConfig> ParseConfigFile(std::string_view text) {
   TRY(CheckOneRoot(config.drives, config.pmem));
   config.balloon = TRY(ReadBalloonSection(json, config.machine));
   config.network_interfaces = TRY(ReadNetworkInterfacesSection(json));
+  if (const JsonValue* section = FindSection(json, "entropy")) {
+    config.entropy = TRY_CONTEXT(ReadEntropy(*section), "entropy");
+  }
   return config;
 }
 
@@ -271,6 +288,14 @@ std::string ToJson(const VmConfig& config) {
     out.EndObject();
   }
   out.EndArray().Null("memory-hotplug").EndObject();
+  out.EndObject()
+      .Null("metrics")
+      .Null("mmds-config")
+      .BeginArray("network-interfaces")
+      .EndArray()
+      .Null("vsock");
+  WriteSection(out, "entropy", config.entropy);
+  out.BeginArray("pmem").EndArray().Null("memory-hotplug").EndObject();
   return std::move(out).Take();
 }
 

@@ -9,6 +9,7 @@
 #include "vmm/block/drive_device.h"
 #include "vmm/pmem/pmem_device.h"
 #include "vmm/net/network_interface_device.h"
+#include "vmm/entropy/entropy_device.h"
 
 namespace ember::vmm {
 
@@ -25,6 +26,7 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::Create(const VmConfig& config, con
     TRY_CONTEXT(devices->AddNetworkInterface(interface),
                 Concat("network interface ", interface.iface_id));
   }
+  if (config.entropy) TRY_CONTEXT(devices->AddEntropy(*config.entropy), "entropy");
   return devices;
 }
 
@@ -78,6 +80,9 @@ Status DeviceSet::AddBalloon(const BalloonConfig& balloon) {
 Status DeviceSet::AddNetworkInterface(const NetworkInterfaceConfig& interface) {
   std::unique_ptr<virtio::NetDevice> device = TRY(CreateNetworkInterface(interface));
   network_interfaces_.push_back(TRY(Plug(interface.iface_id, std::move(device), interface.thread)));
+Status DeviceSet::AddEntropy(const EntropyConfig& entropy) {
+  std::unique_ptr<virtio::RngDevice> device = TRY(CreateEntropy(entropy));
+  entropy_.emplace(TRY(Plug("entropy", std::move(device), entropy.thread)));
   return {};
 }
 

@@ -17,6 +17,7 @@
 #include "virtio/block/block_device.h"
 #include "virtio/pmem/pmem_device.h"
 #include "virtio/net/net_device.h"
+#include "virtio/rng/rng_device.h"
 #include "virtio/virtio_device.h"
 #include "vmm/action.h"
 #include "vmm/board.h"
@@ -75,6 +76,7 @@ class DeviceSet {
   Status AddPmem(const PmemConfig& pmem);
   Status AddBalloon(const BalloonConfig& balloon);
   Status AddNetworkInterface(const NetworkInterfaceConfig& interface);
+  Status AddEntropy(const EntropyConfig& entropy);
 
   Result<Reply> Do(const PatchDrive& action, VmConfig& config);
   Result<Reply> Do(const PatchPmem& action, VmConfig& config);
@@ -93,6 +95,7 @@ class DeviceSet {
   std::vector<PluggedPmem> pmem_;
   std::vector<Plugged<virtio::NetDevice>> network_interfaces_;
   std::optional<Plugged<virtio::BalloonDevice>> balloon_;
+  std::optional<Plugged<virtio::RngDevice>> entropy_;
 };
 
 }  // namespace ember::vmm

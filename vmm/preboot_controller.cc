@@ -113,6 +113,11 @@ Status PrebootController::Do(const PutBalloon& action) {
   return {};
 }
 
+Status PrebootController::Do(const PutEntropy& action) {
+  config_.entropy = action.entropy;
+  return {};
+}
+
 template <typename Other>
 Status PrebootController::Do(const Other&) {
   return Error("The requested operation is not supported before starting the microVM.");

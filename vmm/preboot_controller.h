@@ -34,6 +34,7 @@ class PrebootController {
   Status Do(const PutSerial& action);
   Status Do(const PutPmem& action);
   Status Do(const PutBalloon& action);
+  Status Do(const PutEntropy& action);
   // What needs a machine.
   template <typename Other>
   Status Do(const Other&);

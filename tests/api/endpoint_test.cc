@@ -216,6 +216,33 @@ TEST_F(EndpointTest, SerialIsForBeforeTheStart) {
   ExpectFault(Call("PUT", "/serial", body), kOnlyBefore);
 }
 
+TEST_F(EndpointTest, EntropyIsShownInTheConfiguration) {
+  EXPECT_EQ(Call("PUT", "/entropy", "{}").head, kEmpty204);
+  EXPECT_THAT(Call("GET", "/vm/config").body, HasSubstr(R"("entropy":{"rate_limiter":null})"));
+  EXPECT_EQ(
+      Call("PUT", "/entropy",
+           R"({"rate_limiter":{"bandwidth":{"size":1000,"one_time_burst":5,"refill_time":100}}})")
+          .head,
+      kEmpty204);
+  EXPECT_THAT(Call("GET", "/vm/config").body,
+              HasSubstr(R"("entropy":{"rate_limiter":{"bandwidth":{"size":1000,)"
+                        R"("one_time_burst":5,"refill_time":100},"ops":null}})"));
+}
+
+TEST_F(EndpointTest, EntropyIsForBeforeTheStart) {
+  StartMachine();
+  ExpectFault(Call("PUT", "/entropy", "{}"), kOnlyBefore);
+}
+
+TEST_F(EndpointTest, EntropyThatIsWrongLeavesTheOneBefore) {
+  Call("PUT", "/entropy", R"({"thread":"Own"})");
+  ExpectFault(Call("PUT", "/entropy", R"({"rate_limiter":{"ops":{"size":1}}})"),
+              R"({"fault_message":"An error occurred when deserializing the json body of a )"
+              R"(request: rate_limiter: ops: missing field `refill_time`."})");
+  EXPECT_THAT(Call("GET", "/vm/config").body,
+              HasSubstr(R"("entropy":{"rate_limiter":null,"thread":"Own"})"));
+}
+
 TEST_F(EndpointTest, StartGivesTheMachineItsWholeConfiguration) {
   Call("PUT", "/machine-config", R"({"vcpu_count":3,"mem_size_mib":192})");
   StartMachine();

@@ -100,6 +100,7 @@ TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
                                       "network-interfaces", "vsock", "entropy", "memory-hotplug"}) {
   for (const std::string_view name : {"cpu-config", "logger", "metrics", "mmds-config", "vsock",
                                       "entropy", "pmem", "memory-hotplug"}) {
+                                      "network-interfaces", "vsock", "pmem", "memory-hotplug"}) {
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":[]"))), "");
     for (const std::string_view value : {"{}", "[{}]", "\"/path\"", "false"}) {
@@ -199,6 +200,19 @@ TEST(ConfigFileTest, ErrorsInADriveNameItsPlace) {
   EXPECT_THAT(ErrorOf(file(Concat(kRoot, ",", other))), StartsWith("drives[1]: is_root_device"));
 }
 
+TEST(ConfigFileTest, AnEntropyDeviceIsThereWhereItsSectionIs) {
+  const auto read = [](std::string_view section) {
+    return ParseConfigFile(FileWith(Concat("\"entropy\":", section)))->entropy;
+  };
+  EXPECT_EQ(read("null"), std::nullopt);
+  EXPECT_EQ(read("{}"), EntropyConfig{});
+  EXPECT_EQ(
+      read(R"({"rate_limiter":{"ops":{"size":3,"refill_time":100}}})"),
+      (EntropyConfig{.rate_limiter = {.ops = TokenBucketConfig{.size = 3, .refill_time = 100}}}));
+  EXPECT_EQ(ErrorOf(FileWith(R"("entropy":{"rate_limiter":{"ops":{"size":3}}})")),
+            "entropy: rate_limiter: ops: missing field `refill_time`");
+}
+
 // What GET /vm/config answers is a configuration file.
 TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
   std::vector<VmConfig> configs = {
@@ -260,6 +274,11 @@ TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
        .thread = ThreadChoice::kOwn},
       {.iface_id = "eth1", .tap_fd = 5},
       {.iface_id = "eth2", .socket_path = "/passt"}};
+  configs.back().entropy = EntropyConfig{};
+  configs.push_back(configs[0]);
+  configs.back().entropy =
+      EntropyConfig{.rate_limiter = {.bandwidth = TokenBucketConfig{.size = 9, .refill_time = 1}},
+                    .thread = ThreadChoice::kOwn};
   for (const VmConfig& config : configs) {
     const std::string text = ToJson(config);
     SCOPED_TRACE(text);

@@ -8,6 +8,7 @@
 
 #include "base/concat.h"
 #include "vmm/config_json.h"
+#include "vmm/entropy/entropy_json.h"
 
 // Every part of a configuration and every field of it, as the contract lists them: written down
 // once more, apart from the code, so that a test can go through all of them.
@@ -120,6 +121,9 @@ inline std::vector<Part> AllParts() {
                   {"socket_path", kOptional, kString, R"("/passt")"},
                   {"tap_fd", kOptional, kU32, "3"}},
        .error = [](std::string_view text) { return ReadError(text, ReadNetworkInterface); }},
+      {.name = "entropy",
+       .fields = {{"thread", kOptional, kChoice, R"("Own")"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadEntropy); }},
       {.name = "serial",
        .fields = {{"serial_out_path", kOptional, kString, R"("/console")"}},
        .error = [](std::string_view text) { return ReadError(text, ReadSerial); }},

@@ -50,6 +50,7 @@ TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
   const std::vector<Action> preboot = {
       PutMachineConfig{}, PatchMachineConfig{}, PutBootSource{Kernel()}, PutDrive{},
       PutSerial{},        InstanceStart{},      PutNetworkInterface{}};
+      PutSerial{},        PutEntropy{},         InstanceStart{}};
   for (const Action& action : preboot) EXPECT_EQ(Fault(action), kAfter) << action.index();
   EXPECT_EQ(controller_->snapshot()->config, config);
 }
