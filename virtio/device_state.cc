@@ -236,7 +236,8 @@ void DeviceState::ReadConfig(uint64_t offset, std::span<std::byte> out) {
 
 void DeviceState::WriteConfig(uint64_t offset, std::span<const std::byte> in) {
   const MutexLock lock(mutex_);
-  if (!Has(kDriver) || Has(kFailed)) return CountIgnoredAccess();
+  const bool early = device_.takes_early_config_writes();
+  if (!early && (!Has(kDriver) || Has(kFailed))) return CountIgnoredAccess();
   device_.WriteConfig(offset, in);
 }
 

@@ -77,6 +77,8 @@ class VirtioDevice {
   // lengths are the driver's, any of 1, 2, 4 and 8 bytes.
   virtual void ReadConfig(uint64_t /*offset*/, std::span<std::byte> /*out*/) const {}
   virtual void WriteConfig(uint64_t /*offset*/, std::span<const std::byte> /*in*/) {}
+  // Whether WriteConfig() is called also before the driver has found the device (status DRIVER).
+  virtual bool takes_early_config_writes() const { return false; }
 };
 
 }  // namespace ember::virtio

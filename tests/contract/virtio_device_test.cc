@@ -21,6 +21,7 @@
 #include "tests/virtio/pmem/memory_store.h"
 #include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
+#include "virtio/console/console_device.h"
 #include "virtio/net/net_device.h"
 #include "virtio/pmem/pmem_device.h"
 #include "virtio/rng/rng_device.h"
@@ -51,6 +52,14 @@ const Listed kDevices[] = {
                                       .statistics_interval = std::chrono::hours(1),
                                       .free_page_hinting = true,
                                       .free_page_reporting = true});
+     }},
+    {"Console",
+     [] {
+       // One at a time has the paths; they go away with it.
+       static const TemporaryDirectory directory;
+       return *ConsoleDevice::Create(
+           {.ports = {{.name = "con", .socket_path = directory.Path("con"), .is_console = true},
+                      {.name = "agent", .socket_path = directory.Path("agent")}}});
      }},
     {"Rng", [] { return *RngDevice::Create(CreateHostEntropySource(), {}); }},
     {"Net",
