@@ -30,6 +30,7 @@ constexpr Route kRoutes[] = {
     {Method::kGet, "/balloon/statistics", GetBalloonStatistics},
     {Method::kPatch, "/balloon/statistics", PatchBalloonStatistics},
     {Method::kPut, "/boot-source", PutBootSource},
+    {Method::kPut, "/console", PutConsole},
     {Method::kPut, "/drives/", PutDrive},
     {Method::kPatch, "/drives/", PatchDrive},
     {Method::kPut, "/entropy", PutEntropy},

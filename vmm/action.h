@@ -33,6 +33,9 @@ struct PutPmem {
 struct PutBalloon {
   BalloonConfig balloon;
 };
+struct PutConsole {
+  ConsoleConfig console;
+};
 struct PutEntropy {
   EntropyConfig entropy;
 };
@@ -79,6 +82,8 @@ using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource,
                             ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
                             PutSerial, PutBalloon, PutEntropy, InstanceStart, PauseVm, ResumeVm,
                             SendCtrlAltDel, FlushMetrics, DeviceAction>;
+                            PutSerial, PutBalloon, PutEntropy, PutConsole, InstanceStart, PauseVm,
+                            ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

@@ -13,6 +13,7 @@
 #include "vmm/block/drive.h"
 #include "vmm/pmem/pmem.h"
 #include "vmm/net/network_interface.h"
+#include "vmm/console/console.h"
 #include "vmm/entropy/entropy.h"
 
 // What a machine is to be, as the control API and the configuration file describe it: plain structs
@@ -82,6 +83,7 @@ struct VmConfig {
   std::vector<NetworkInterfaceConfig> network_interfaces;  // the same, as they were first given
   SerialConfig serial;
   std::optional<EntropyConfig> entropy;
+  std::optional<ConsoleConfig> console;  // ours
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };

@@ -13,6 +13,7 @@
 #include "vmm/config_json_writer.h"
 #include "vmm/pmem/pmem_json.h"
 #include "vmm/net/network_interface_json.h"
+#include "vmm/console/console_json.h"
 #include "vmm/entropy/entropy_json.h"
 
 namespace ember::vmm {
@@ -241,6 +242,10 @@ Result<VmConfig> ParseConfigFile(std::string_view text) {
   if (const JsonValue* section = FindSection(json, "entropy")) {
     config.entropy = TRY_CONTEXT(ReadEntropy(*section), "entropy");
   }
+  if (const JsonValue* section = FindSection(json, "console")) {
+    config.console = TRY_CONTEXT(ReadConsole(*section), "console");
+    TRY_CONTEXT(Validate(*config.console), "console");
+  }
   return config;
 }
 
@@ -295,7 +300,10 @@ std::string ToJson(const VmConfig& config) {
       .EndArray()
       .Null("vsock");
   WriteSection(out, "entropy", config.entropy);
-  out.BeginArray("pmem").EndArray().Null("memory-hotplug").EndObject();
+  out.BeginArray("pmem").EndArray().Null("memory-hotplug");
+  // Ours; a client of the contract meets it only where it set it.
+  if (config.console) WriteSection(out, "console", config.console);
+  out.EndObject();
   return std::move(out).Take();
 }
 

@@ -9,6 +9,7 @@
 #include "vmm/block/drive_device.h"
 #include "vmm/pmem/pmem_device.h"
 #include "vmm/net/network_interface_device.h"
+#include "vmm/console/console_device.h"
 #include "vmm/entropy/entropy_device.h"
 
 namespace ember::vmm {
@@ -27,6 +28,7 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::Create(const VmConfig& config, con
                 Concat("network interface ", interface.iface_id));
   }
   if (config.entropy) TRY_CONTEXT(devices->AddEntropy(*config.entropy), "entropy");
+  if (config.console) TRY_CONTEXT(devices->AddConsole(*config.console), "console");
   return devices;
 }
 
@@ -83,6 +85,12 @@ Status DeviceSet::AddNetworkInterface(const NetworkInterfaceConfig& interface) {
 Status DeviceSet::AddEntropy(const EntropyConfig& entropy) {
   std::unique_ptr<virtio::RngDevice> device = TRY(CreateEntropy(entropy));
   entropy_.emplace(TRY(Plug("entropy", std::move(device), entropy.thread)));
+  return {};
+}
+
+Status DeviceSet::AddConsole(const ConsoleConfig& console) {
+  std::unique_ptr<virtio::ConsoleDevice> device = TRY(CreateConsole(console));
+  console_.emplace(TRY(Plug("console", std::move(device), console.thread)));
   return {};
 }
 

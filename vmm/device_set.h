@@ -17,6 +17,7 @@
 #include "virtio/block/block_device.h"
 #include "virtio/pmem/pmem_device.h"
 #include "virtio/net/net_device.h"
+#include "virtio/console/console_device.h"
 #include "virtio/rng/rng_device.h"
 #include "virtio/virtio_device.h"
 #include "vmm/action.h"
@@ -77,6 +78,7 @@ class DeviceSet {
   Status AddBalloon(const BalloonConfig& balloon);
   Status AddNetworkInterface(const NetworkInterfaceConfig& interface);
   Status AddEntropy(const EntropyConfig& entropy);
+  Status AddConsole(const ConsoleConfig& console);
 
   Result<Reply> Do(const PatchDrive& action, VmConfig& config);
   Result<Reply> Do(const PatchPmem& action, VmConfig& config);
@@ -96,6 +98,7 @@ class DeviceSet {
   std::vector<Plugged<virtio::NetDevice>> network_interfaces_;
   std::optional<Plugged<virtio::BalloonDevice>> balloon_;
   std::optional<Plugged<virtio::RngDevice>> entropy_;
+  std::optional<Plugged<virtio::ConsoleDevice>> console_;
 };
 
 }  // namespace ember::vmm

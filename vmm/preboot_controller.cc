@@ -118,6 +118,12 @@ Status PrebootController::Do(const PutEntropy& action) {
   return {};
 }
 
+Status PrebootController::Do(const PutConsole& action) {
+  TRY(Validate(action.console));
+  config_.console = action.console;
+  return {};
+}
+
 template <typename Other>
 Status PrebootController::Do(const Other&) {
   return Error("The requested operation is not supported before starting the microVM.");

@@ -35,6 +35,7 @@ class PrebootController {
   Status Do(const PutPmem& action);
   Status Do(const PutBalloon& action);
   Status Do(const PutEntropy& action);
+  Status Do(const PutConsole& action);
   // What needs a machine.
   template <typename Other>
   Status Do(const Other&);

@@ -25,6 +25,8 @@ Result<Outcome> PutBootSource(const Call& call);
 // drives.cc
 Result<Outcome> PutDrive(const Call& call);
 Result<Outcome> PatchDrive(const Call& call);
+// console.cc
+Result<Outcome> PutConsole(const Call& call);
 // entropy.cc
 Result<Outcome> PutEntropy(const Call& call);
 // machine_config.cc

@@ -243,6 +243,31 @@ TEST_F(EndpointTest, EntropyThatIsWrongLeavesTheOneBefore) {
               HasSubstr(R"("entropy":{"rate_limiter":null,"thread":"Own"})"));
 }
 
+TEST_F(EndpointTest, ConsoleIsShownInTheConfigurationOnlyWhereItIs) {
+  EXPECT_THAT(Call("GET", "/vm/config").body, testing::Not(HasSubstr("console")));
+  EXPECT_EQ(Call("PUT", "/console",
+                 R"({"ports":[{"id":"con","socket_path":"/tmp/con","is_console":true}]})")
+                .head,
+            kEmpty204);
+  EXPECT_THAT(Call("GET", "/vm/config").body,
+              HasSubstr(R"("console":{"ports":[{"id":"con","socket_path":"/tmp/con",)"
+                        R"("is_console":true,"log_bytes":65536,"output_path":null}],)"
+                        R"("resize_order":"RowsFirst","thread":"Vmm"}})"));
+}
+
+TEST_F(EndpointTest, ConsoleThatIsWrongIsRefused) {
+  ExpectFault(Call("PUT", "/console", R"({"ports":[]})"), R"({"fault_message":"ports is empty"})");
+  ExpectFault(Call("PUT", "/console", R"({"ports":[{"id":"con"}]})"),
+              R"({"fault_message":"An error occurred when deserializing the json body of a )"
+              R"(request: ports[0]: missing field `socket_path`."})");
+}
+
+TEST_F(EndpointTest, ConsoleIsForBeforeTheStart) {
+  StartMachine();
+  ExpectFault(Call("PUT", "/console", R"({"ports":[{"id":"con","socket_path":"/tmp/con"}]})"),
+              kOnlyBefore);
+}
+
 TEST_F(EndpointTest, StartGivesTheMachineItsWholeConfiguration) {
   Call("PUT", "/machine-config", R"({"vcpu_count":3,"mem_size_mib":192})");
   StartMachine();

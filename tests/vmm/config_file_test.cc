@@ -213,6 +213,15 @@ TEST(ConfigFileTest, AnEntropyDeviceIsThereWhereItsSectionIs) {
             "entropy: rate_limiter: ops: missing field `refill_time`");
 }
 
+TEST(ConfigFileTest, AConsoleIsThereWhereItsSectionIs) {
+  const Result<VmConfig> config = ParseConfigFile(
+      FileWith(R"("console":{"ports":[{"id":"con","socket_path":"/s","is_console":true}]})"));
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->console,
+            (ConsoleConfig{.ports = {{.id = "con", .socket_path = "/s", .is_console = true}}}));
+  EXPECT_EQ(ErrorOf(FileWith(R"("console":{"ports":[]})")), "console: ports is empty");
+}
+
 // What GET /vm/config answers is a configuration file.
 TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
   std::vector<VmConfig> configs = {
@@ -279,6 +288,12 @@ TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
   configs.back().entropy =
       EntropyConfig{.rate_limiter = {.bandwidth = TokenBucketConfig{.size = 9, .refill_time = 1}},
                     .thread = ThreadChoice::kOwn};
+  configs.push_back(configs[0]);
+  configs.back().console = ConsoleConfig{
+      .ports = {{.id = "con", .socket_path = "/s", .is_console = true},
+                {.id = "agent.0", .socket_path = "/a", .log_bytes = 0, .output_path = "/out"}},
+      .resize_order = ConsoleResizeOrder::kColumnsFirst,
+      .thread = ThreadChoice::kOwn};
   for (const VmConfig& config : configs) {
     const std::string text = ToJson(config);
     SCOPED_TRACE(text);

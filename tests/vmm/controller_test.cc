@@ -51,6 +51,8 @@ TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
       PutMachineConfig{}, PatchMachineConfig{}, PutBootSource{Kernel()}, PutDrive{},
       PutSerial{},        InstanceStart{},      PutNetworkInterface{}};
       PutSerial{},        PutEntropy{},         InstanceStart{}};
+      PutMachineConfig{}, PatchMachineConfig{}, PutBootSource{Kernel()}, PutDrive{}, PutSerial{},
+      PutEntropy{},       PutConsole{},         InstanceStart{}};
   for (const Action& action : preboot) EXPECT_EQ(Fault(action), kAfter) << action.index();
   EXPECT_EQ(controller_->snapshot()->config, config);
 }
