@@ -45,6 +45,7 @@ constexpr Route kRoutes[] = {
     {Method::kGet, "/version", GetVersion},
     {Method::kPatch, "/vm", PatchVm},
     {Method::kGet, "/vm/config", GetVmConfig},
+    {Method::kPut, "/vsock", PutVsock},
 };
 
 // PATCH requests that may come without a body.

@@ -38,6 +38,8 @@ struct PutConsole {
 };
 struct PutEntropy {
   EntropyConfig entropy;
+struct PutVsock {
+  VsockConfig vsock;
 };
 struct PatchDrive {
   DriveUpdate update;
@@ -83,6 +85,7 @@ using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource,
                             PutSerial, PutBalloon, PutEntropy, InstanceStart, PauseVm, ResumeVm,
                             SendCtrlAltDel, FlushMetrics, DeviceAction>;
                             PutSerial, PutBalloon, PutEntropy, PutConsole, InstanceStart, PauseVm,
+                            PutSerial, PutBalloon, PutPmem, PutVsock, InstanceStart, PauseVm,
                             ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm

@@ -15,6 +15,7 @@
 #include "vmm/net/network_interface.h"
 #include "vmm/console/console.h"
 #include "vmm/entropy/entropy.h"
+#include "vmm/vsock/vsock.h"
 
 // What a machine is to be, as the control API and the configuration file describe it: plain structs
 // with the contract's names and defaults. Filled before the machine runs, constant after.
@@ -84,6 +85,7 @@ struct VmConfig {
   SerialConfig serial;
   std::optional<EntropyConfig> entropy;
   std::optional<ConsoleConfig> console;  // ours
+  std::optional<VsockConfig> vsock;
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };

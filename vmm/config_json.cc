@@ -15,6 +15,7 @@
 #include "vmm/net/network_interface_json.h"
 #include "vmm/console/console_json.h"
 #include "vmm/entropy/entropy_json.h"
+#include "vmm/vsock/vsock_json.h"
 
 namespace ember::vmm {
 namespace {
@@ -45,6 +46,8 @@ constexpr std::string_view kUnsupportedSections[] = {
     "network-interfaces", "vsock",  "entropy", "memory-hotplug"};
     "cpu-config", "logger", "metrics", "mmds-config", "vsock", "entropy", "pmem", "memory-hotplug"};
     "network-interfaces", "vsock",  "pmem",    "memory-hotplug"};
+    "cpu-config",         "logger",  "metrics",       "mmds-config",
+    "network-interfaces", "entropy", "memory-hotplug"};
 
 bool IsNullOrEmpty(const JsonValue& json) {
   const auto* array = std::get_if<JsonValue::Array>(&json.value);
@@ -132,6 +135,12 @@ Result<std::vector<NetworkInterfaceConfig>> ReadNetworkInterfacesSection(const J
     TRY_CONTEXT(InsertNetworkInterface(interfaces, std::move(interface)), where);
   }
   return interfaces;
+Result<std::optional<VsockConfig>> ReadVsockSection(const JsonValue& json) {
+  const JsonValue* section = FindSection(json, "vsock");
+  if (section == nullptr) return std::nullopt;
+  VsockConfig vsock = TRY_CONTEXT(ReadVsock(*section), "vsock");
+  TRY_CONTEXT(Validate(vsock), "vsock");
+  return vsock;
 }
 
 void WriteFields(JsonWriter& out, const MachineConfig& machine) {
@@ -159,6 +168,7 @@ void WriteFields(JsonWriter& out, const BootSource& source) {
 }
 
 // null where it is not configured.
+// A member of the configuration that is null where there is nothing.
 template <typename T>
 void WriteSection(JsonWriter& out, std::string_view name, const std::optional<T>& section) {
   if (!section) {
@@ -246,6 +256,7 @@ Result<VmConfig> ParseConfigFile(std::string_view text) {
     config.console = TRY_CONTEXT(ReadConsole(*section), "console");
     TRY_CONTEXT(Validate(*config.console), "console");
   }
+  config.vsock = TRY(ReadVsockSection(json));
   return config;
 }
 
@@ -260,13 +271,7 @@ std::string ToJson(const MachineConfig& machine) {
 std::string ToJson(const VmConfig& config) {
   JsonWriter out;
   out.BeginObject();
-  if (config.balloon) {
-    out.BeginObject("balloon");
-    WriteFields(out, *config.balloon);
-    out.EndObject();
-  } else {
-    out.Null("balloon");
-  }
+  WriteSection(out, "balloon", config.balloon);
   out.BeginArray("drives");
   for (const DriveConfig& drive : config.drives) {
     out.BeginObject();
@@ -287,6 +292,9 @@ std::string ToJson(const VmConfig& config) {
       .Null("vsock")
       .Null("entropy")
       .BeginArray("pmem");
+  out.EndObject().Null("metrics").Null("mmds-config").BeginArray("network-interfaces").EndArray();
+  WriteSection(out, "vsock", config.vsock);
+  out.Null("entropy").BeginArray("pmem");
   for (const PmemConfig& pmem : config.pmem) {
     out.BeginObject();
     WriteFields(out, pmem);

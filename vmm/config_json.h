@@ -11,6 +11,7 @@
 #include "vmm/config_json_value.h"
 #include "vmm/pmem/pmem_json.h"
 #include "vmm/net/network_interface_json.h"
+#include "vmm/vsock/vsock_json.h"
 
 // The parts of a configuration as JSON: what the control API takes and shows, and what the
 // configuration file holds. Reading is strict: an unknown, missing or mistyped field is an error

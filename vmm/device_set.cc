@@ -11,6 +11,7 @@
 #include "vmm/net/network_interface_device.h"
 #include "vmm/console/console_device.h"
 #include "vmm/entropy/entropy_device.h"
+#include "vmm/vsock/vsock_device.h"
 
 namespace ember::vmm {
 
@@ -29,6 +30,7 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::Create(const VmConfig& config, con
   }
   if (config.entropy) TRY_CONTEXT(devices->AddEntropy(*config.entropy), "entropy");
   if (config.console) TRY_CONTEXT(devices->AddConsole(*config.console), "console");
+  if (config.vsock) TRY_CONTEXT(devices->AddVsock(*config.vsock), "vsock");
   return devices;
 }
 
@@ -91,6 +93,9 @@ Status DeviceSet::AddEntropy(const EntropyConfig& entropy) {
 Status DeviceSet::AddConsole(const ConsoleConfig& console) {
   std::unique_ptr<virtio::ConsoleDevice> device = TRY(CreateConsole(console));
   console_.emplace(TRY(Plug("console", std::move(device), console.thread)));
+Status DeviceSet::AddVsock(const VsockConfig& vsock) {
+  std::unique_ptr<virtio::VsockDevice> device = TRY(CreateVsock(vsock));
+  vsock_ = TRY(Plug("vsock", std::move(device), vsock.thread));
   return {};
 }
 

@@ -20,6 +20,7 @@
 #include "virtio/console/console_device.h"
 #include "virtio/rng/rng_device.h"
 #include "virtio/virtio_device.h"
+#include "virtio/vsock/vsock_device.h"
 #include "vmm/action.h"
 #include "vmm/board.h"
 #include "vmm/config.h"
@@ -79,6 +80,7 @@ class DeviceSet {
   Status AddNetworkInterface(const NetworkInterfaceConfig& interface);
   Status AddEntropy(const EntropyConfig& entropy);
   Status AddConsole(const ConsoleConfig& console);
+  Status AddVsock(const VsockConfig& vsock);
 
   Result<Reply> Do(const PatchDrive& action, VmConfig& config);
   Result<Reply> Do(const PatchPmem& action, VmConfig& config);
@@ -99,6 +101,7 @@ class DeviceSet {
   std::optional<Plugged<virtio::BalloonDevice>> balloon_;
   std::optional<Plugged<virtio::RngDevice>> entropy_;
   std::optional<Plugged<virtio::ConsoleDevice>> console_;
+  std::optional<Plugged<virtio::VsockDevice>> vsock_;
 };
 
 }  // namespace ember::vmm

@@ -36,6 +36,7 @@ class PrebootController {
   Status Do(const PutBalloon& action);
   Status Do(const PutEntropy& action);
   Status Do(const PutConsole& action);
+  Status Do(const PutVsock& action);
   // What needs a machine.
   template <typename Other>
   Status Do(const Other&);

@@ -44,6 +44,8 @@ Result<Outcome> PutSerial(const Call& call);
 // vm.cc
 Result<Outcome> GetVmConfig(const Call& call);
 Result<Outcome> PatchVm(const Call& call);
+// vsock.cc
+Result<Outcome> PutVsock(const Call& call);
 
 }  // namespace ember::api
 

@@ -266,6 +266,31 @@ TEST_F(EndpointTest, ConsoleIsForBeforeTheStart) {
   StartMachine();
   ExpectFault(Call("PUT", "/console", R"({"ports":[{"id":"con","socket_path":"/tmp/con"}]})"),
               kOnlyBefore);
+TEST_F(EndpointTest, VsockIsForBeforeTheStart) {
+  constexpr std::string_view kBody = R"({"guest_cid":42,"uds_path":"/run/v.sock"})";
+  EXPECT_EQ(Call("PUT", "/vsock", kBody).head, kEmpty204);
+  EXPECT_THAT(Call("GET", "/vm/config").body,
+              HasSubstr(R"("vsock":{"guest_cid":42,"uds_path":"/run/v.sock"})"));
+  EXPECT_EQ(Call("PUT", "/vsock", R"({"guest_cid":43,"uds_path":"/run/w.sock"})").head, kEmpty204);
+  StartMachine();
+  EXPECT_EQ(room_.started_config().vsock,
+            (vmm::VsockConfig{.guest_cid = 43, .uds_path = "/run/w.sock"}));
+  ExpectFault(Call("PUT", "/vsock", kBody), kOnlyBefore);
+}
+
+TEST_F(EndpointTest, VsockIdIsDeprecated) {
+  constexpr std::string_view kBody = R"({"guest_cid":42,"uds_path":"/v","vsock_id":"v0"})";
+  EXPECT_THAT(Call("PUT", "/vsock", kBody).head, HasSubstr("Deprecation: true"));
+  EXPECT_EQ(Call("PUT", "/vsock", R"({"guest_cid":42,"uds_path":"/v","vsock_id":null})").head,
+            kEmpty204);
+}
+
+TEST_F(EndpointTest, VsockThatCannotBeIsRefused) {
+  ExpectFault(Call("PUT", "/vsock", R"({"guest_cid":2,"uds_path":"/v"})"),
+              R"({"fault_message":"guest_cid 2 is below the least allowed, 3"})");
+  EXPECT_THAT(Call("PUT", "/vsock", R"({"guest_cid":3})").body,
+              HasSubstr("missing field `uds_path`"));
+  EXPECT_THAT(Call("GET", "/vm/config").body, HasSubstr(R"("vsock":null)"));
 }
 
 TEST_F(EndpointTest, StartGivesTheMachineItsWholeConfiguration) {

@@ -101,6 +101,7 @@ TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
   for (const std::string_view name : {"cpu-config", "logger", "metrics", "mmds-config", "vsock",
                                       "entropy", "pmem", "memory-hotplug"}) {
                                       "network-interfaces", "vsock", "pmem", "memory-hotplug"}) {
+                                      "network-interfaces", "entropy", "memory-hotplug"}) {
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":[]"))), "");
     for (const std::string_view value : {"{}", "[{}]", "\"/path\"", "false"}) {
@@ -166,6 +167,18 @@ TEST(ConfigFileTest, ABalloonIsNoLargerThanMemory) {
   EXPECT_EQ(ErrorOf(FileWith(R"("balloon":{"amount_mib":129,"deflate_on_oom":true},)"
                              R"("machine-config":{"vcpu_count":1,"mem_size_mib":129})")),
             "");
+}
+
+TEST(ConfigFileTest, AVsockIsReadAndShown) {
+  const Result<VmConfig> config = ParseConfigFile(
+      FileWith(R"("vsock":{"guest_cid":4294967295,"uds_path":"/v","vsock_id":"old"})"));
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->vsock, (VsockConfig{.guest_cid = 4294967295, .uds_path = "/v"}));
+  EXPECT_THAT(ToJson(*config), HasSubstr(R"("vsock":{"guest_cid":4294967295,"uds_path":"/v"})"));
+  EXPECT_EQ(ErrorOf(FileWith(R"("vsock":null)")), "");
+  EXPECT_EQ(ErrorOf(FileWith(R"("vsock":{"guest_cid":3})")), "vsock: missing field `uds_path`");
+  EXPECT_EQ(ErrorOf(FileWith(R"("vsock":{"guest_cid":2,"uds_path":"/v"})")),
+            "vsock: guest_cid 2 is below the least allowed, 3");
 }
 
 TEST(ConfigFileTest, ErrorsInASectionNameTheSectionAndTheField) {
@@ -294,6 +307,8 @@ TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
                 {.id = "agent.0", .socket_path = "/a", .log_bytes = 0, .output_path = "/out"}},
       .resize_order = ConsoleResizeOrder::kColumnsFirst,
       .thread = ThreadChoice::kOwn};
+  configs.back().vsock =
+      VsockConfig{.guest_cid = 3, .uds_path = "/v.sock", .thread = ThreadChoice::kOwn};
   for (const VmConfig& config : configs) {
     const std::string text = ToJson(config);
     SCOPED_TRACE(text);

@@ -127,6 +127,12 @@ inline std::vector<Part> AllParts() {
       {.name = "serial",
        .fields = {{"serial_out_path", kOptional, kString, R"("/console")"}},
        .error = [](std::string_view text) { return ReadError(text, ReadSerial); }},
+      {.name = "vsock",
+       .fields = {{"guest_cid", kRequired, kU32, "3"},
+                  {"uds_path", kRequired, kString, R"("/v.sock")"},
+                  {"vsock_id", kOptional, kString, R"("vsock0")"},
+                  {"thread", kOptional, kChoice, R"("Own")"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadVsock); }},
   };
 }
 

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/concat.h"
+
 namespace ember::vmm {
 namespace {
 
@@ -199,6 +201,24 @@ TEST(SerialTest, OutputPathMayBeAbsentButNotEmpty) {
   EXPECT_TRUE(Validate(SerialConfig{}));
   EXPECT_THAT(Message(Validate(SerialConfig{.serial_out_path = ""})),
               testing::HasSubstr("serial_out_path"));
+}
+
+TEST(VsockTest, GuestCidIsNotReserved) {
+  for (const uint32_t cid : {0U, 1U, 2U}) {
+    EXPECT_EQ(Message(Validate(VsockConfig{.guest_cid = cid, .uds_path = "/v"})),
+              Concat("guest_cid ", cid, " is below the least allowed, 3"));
+  }
+  for (const uint32_t cid : {3U, 4U, 0xffffffffU}) {
+    EXPECT_TRUE(Validate(VsockConfig{.guest_cid = cid, .uds_path = "/v"}));
+  }
+}
+
+TEST(VsockTest, PathFitsASocketAddress) {
+  EXPECT_THAT(Message(Validate(VsockConfig{.guest_cid = 3, .uds_path = ""})),
+              testing::HasSubstr("uds_path is empty"));
+  EXPECT_TRUE(Validate(VsockConfig{.guest_cid = 3, .uds_path = std::string(107, 'x')}));
+  EXPECT_EQ(Message(Validate(VsockConfig{.guest_cid = 3, .uds_path = std::string(108, 'x')})),
+            "uds_path has 108 bytes, which exceeds the limit 107");
 }
 
 TEST(DriveListTest, ReplacedDriveKeepsItsPlace) {

@@ -53,6 +53,7 @@ TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
       PutSerial{},        PutEntropy{},         InstanceStart{}};
       PutMachineConfig{}, PatchMachineConfig{}, PutBootSource{Kernel()}, PutDrive{}, PutSerial{},
       PutEntropy{},       PutConsole{},         InstanceStart{}};
+      PutSerial{},        PutVsock{},           InstanceStart{}};
   for (const Action& action : preboot) EXPECT_EQ(Fault(action), kAfter) << action.index();
   EXPECT_EQ(controller_->snapshot()->config, config);
 }
