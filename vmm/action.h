@@ -38,6 +38,7 @@ struct PutConsole {
 };
 struct PutEntropy {
   EntropyConfig entropy;
+};
 struct PutVsock {
   VsockConfig vsock;
 };
@@ -70,23 +71,13 @@ struct FlushMetrics {};
 
 // What is asked of the devices of a machine that runs.
 using DeviceAction =
-    std::variant<PatchDrive, PatchPmem, PatchBalloon, PatchBalloonStatistics, GetBalloonStatistics,
-                 StartBalloonHinting, StopBalloonHinting, GetBalloonHinting>;
-
-using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive,
-                            PutSerial, PutBalloon, PutPmem, InstanceStart, PauseVm, ResumeVm,
-                            SendCtrlAltDel, FlushMetrics, DeviceAction>;
-    std::variant<PatchDrive, PatchNetworkInterface, PatchBalloon, PatchBalloonStatistics,
+    std::variant<PatchDrive, PatchPmem, PatchNetworkInterface, PatchBalloon, PatchBalloonStatistics,
                  GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting>;
 
-using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive,
-                            PutNetworkInterface, PutSerial, PutBalloon, InstanceStart, PauseVm,
-                            ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
-                            PutSerial, PutBalloon, PutEntropy, InstanceStart, PauseVm, ResumeVm,
-                            SendCtrlAltDel, FlushMetrics, DeviceAction>;
-                            PutSerial, PutBalloon, PutEntropy, PutConsole, InstanceStart, PauseVm,
-                            PutSerial, PutBalloon, PutPmem, PutVsock, InstanceStart, PauseVm,
-                            ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
+using Action =
+    std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive, PutPmem,
+                 PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole, PutVsock,
+                 InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

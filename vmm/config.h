@@ -11,10 +11,10 @@
 #include "firmware/platform.h"
 #include "vmm/balloon/balloon.h"
 #include "vmm/block/drive.h"
-#include "vmm/pmem/pmem.h"
-#include "vmm/net/network_interface.h"
 #include "vmm/console/console.h"
 #include "vmm/entropy/entropy.h"
+#include "vmm/net/network_interface.h"
+#include "vmm/pmem/pmem.h"
 #include "vmm/vsock/vsock.h"
 
 // What a machine is to be, as the control API and the configuration file describe it: plain structs

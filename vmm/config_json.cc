@@ -11,10 +11,10 @@
 #include "vmm/block/drive_json.h"
 #include "vmm/config_json_reader.h"
 #include "vmm/config_json_writer.h"
-#include "vmm/pmem/pmem_json.h"
-#include "vmm/net/network_interface_json.h"
 #include "vmm/console/console_json.h"
 #include "vmm/entropy/entropy_json.h"
+#include "vmm/net/network_interface_json.h"
+#include "vmm/pmem/pmem_json.h"
 #include "vmm/vsock/vsock_json.h"
 
 namespace ember::vmm {
@@ -41,13 +41,8 @@ constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",  
                                                "cpu_template", "track_dirty_pages", "huge_pages"};
 
 // Sections of the contract's configuration file that no device of this version serves.
-constexpr std::string_view kUnsupportedSections[] = {
-    "cpu-config",         "logger", "metrics", "mmds-config",
-    "network-interfaces", "vsock",  "entropy", "memory-hotplug"};
-    "cpu-config", "logger", "metrics", "mmds-config", "vsock", "entropy", "pmem", "memory-hotplug"};
-    "network-interfaces", "vsock",  "pmem",    "memory-hotplug"};
-    "cpu-config",         "logger",  "metrics",       "mmds-config",
-    "network-interfaces", "entropy", "memory-hotplug"};
+constexpr std::string_view kUnsupportedSections[] = {"cpu-config", "logger", "metrics",
+                                                     "mmds-config", "memory-hotplug"};
 
 bool IsNullOrEmpty(const JsonValue& json) {
   const auto* array = std::get_if<JsonValue::Array>(&json.value);
@@ -135,6 +130,8 @@ Result<std::vector<NetworkInterfaceConfig>> ReadNetworkInterfacesSection(const J
     TRY_CONTEXT(InsertNetworkInterface(interfaces, std::move(interface)), where);
   }
   return interfaces;
+}
+
 Result<std::optional<VsockConfig>> ReadVsockSection(const JsonValue& json) {
   const JsonValue* section = FindSection(json, "vsock");
   if (section == nullptr) return std::nullopt;
@@ -167,7 +164,6 @@ void WriteFields(JsonWriter& out, const BootSource& source) {
   }
 }
 
-// null where it is not configured.
 // A member of the configuration that is null where there is nothing.
 template <typename T>
 void WriteSection(JsonWriter& out, std::string_view name, const std::optional<T>& section) {
@@ -288,27 +284,16 @@ std::string ToJson(const VmConfig& config) {
     WriteFields(out, interface);
     out.EndObject();
   }
-  out.EndArray()
-      .Null("vsock")
-      .Null("entropy")
-      .BeginArray("pmem");
-  out.EndObject().Null("metrics").Null("mmds-config").BeginArray("network-interfaces").EndArray();
+  out.EndArray();
   WriteSection(out, "vsock", config.vsock);
-  out.Null("entropy").BeginArray("pmem");
+  WriteSection(out, "entropy", config.entropy);
+  out.BeginArray("pmem");
   for (const PmemConfig& pmem : config.pmem) {
     out.BeginObject();
     WriteFields(out, pmem);
     out.EndObject();
   }
-  out.EndArray().Null("memory-hotplug").EndObject();
-  out.EndObject()
-      .Null("metrics")
-      .Null("mmds-config")
-      .BeginArray("network-interfaces")
-      .EndArray()
-      .Null("vsock");
-  WriteSection(out, "entropy", config.entropy);
-  out.BeginArray("pmem").EndArray().Null("memory-hotplug");
+  out.EndArray().Null("memory-hotplug");
   // Ours; a client of the contract meets it only where it set it.
   if (config.console) WriteSection(out, "console", config.console);
   out.EndObject();

@@ -9,8 +9,10 @@
 #include "vmm/block/drive_json.h"
 #include "vmm/config.h"
 #include "vmm/config_json_value.h"
-#include "vmm/pmem/pmem_json.h"
+#include "vmm/console/console_json.h"
+#include "vmm/entropy/entropy_json.h"
 #include "vmm/net/network_interface_json.h"
+#include "vmm/pmem/pmem_json.h"
 #include "vmm/vsock/vsock_json.h"
 
 // The parts of a configuration as JSON: what the control API takes and shows, and what the

@@ -7,10 +7,10 @@
 #include "base/concat.h"
 #include "vmm/balloon/balloon_device.h"
 #include "vmm/block/drive_device.h"
-#include "vmm/pmem/pmem_device.h"
-#include "vmm/net/network_interface_device.h"
 #include "vmm/console/console_device.h"
 #include "vmm/entropy/entropy_device.h"
+#include "vmm/net/network_interface_device.h"
+#include "vmm/pmem/pmem_device.h"
 #include "vmm/vsock/vsock_device.h"
 
 namespace ember::vmm {
@@ -84,6 +84,9 @@ Status DeviceSet::AddBalloon(const BalloonConfig& balloon) {
 Status DeviceSet::AddNetworkInterface(const NetworkInterfaceConfig& interface) {
   std::unique_ptr<virtio::NetDevice> device = TRY(CreateNetworkInterface(interface));
   network_interfaces_.push_back(TRY(Plug(interface.iface_id, std::move(device), interface.thread)));
+  return {};
+}
+
 Status DeviceSet::AddEntropy(const EntropyConfig& entropy) {
   std::unique_ptr<virtio::RngDevice> device = TRY(CreateEntropy(entropy));
   entropy_.emplace(TRY(Plug("entropy", std::move(device), entropy.thread)));
@@ -93,6 +96,9 @@ Status DeviceSet::AddEntropy(const EntropyConfig& entropy) {
 Status DeviceSet::AddConsole(const ConsoleConfig& console) {
   std::unique_ptr<virtio::ConsoleDevice> device = TRY(CreateConsole(console));
   console_.emplace(TRY(Plug("console", std::move(device), console.thread)));
+  return {};
+}
+
 Status DeviceSet::AddVsock(const VsockConfig& vsock) {
   std::unique_ptr<virtio::VsockDevice> device = TRY(CreateVsock(vsock));
   vsock_ = TRY(Plug("vsock", std::move(device), vsock.thread));

@@ -121,6 +121,9 @@ Status PrebootController::Do(const PutEntropy& action) {
 Status PrebootController::Do(const PutConsole& action) {
   TRY(Validate(action.console));
   config_.console = action.console;
+  return {};
+}
+
 Status PrebootController::Do(const PutVsock& action) {
   TRY(Validate(action.vsock));
   config_.vsock = action.vsock;

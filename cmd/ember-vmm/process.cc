@@ -156,6 +156,16 @@ Status Process::StartFromFile(const std::string& path) {
   for (const vmm::DriveConfig& drive : config.drives) {
     TRY(controller_->PerformHere(vmm::PutDrive{drive}));
   }
+  for (const vmm::PmemConfig& pmem : config.pmem) {
+    TRY(controller_->PerformHere(vmm::PutPmem{pmem}));
+  }
+  for (const vmm::NetworkInterfaceConfig& interface : config.network_interfaces) {
+    TRY(controller_->PerformHere(vmm::PutNetworkInterface{interface}));
+  }
+  if (config.balloon) TRY(controller_->PerformHere(vmm::PutBalloon{*config.balloon}));
+  if (config.vsock) TRY(controller_->PerformHere(vmm::PutVsock{*config.vsock}));
+  if (config.entropy) TRY(controller_->PerformHere(vmm::PutEntropy{*config.entropy}));
+  if (config.console) TRY(controller_->PerformHere(vmm::PutConsole{*config.console}));
   TRY(controller_->PerformHere(vmm::InstanceStart{}));
   return {};
 }

@@ -266,6 +266,8 @@ TEST_F(EndpointTest, ConsoleIsForBeforeTheStart) {
   StartMachine();
   ExpectFault(Call("PUT", "/console", R"({"ports":[{"id":"con","socket_path":"/tmp/con"}]})"),
               kOnlyBefore);
+}
+
 TEST_F(EndpointTest, VsockIsForBeforeTheStart) {
   constexpr std::string_view kBody = R"({"guest_cid":42,"uds_path":"/run/v.sock"})";
   EXPECT_EQ(Call("PUT", "/vsock", kBody).head, kEmpty204);

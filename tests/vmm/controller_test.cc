@@ -47,13 +47,18 @@ TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
   for (const Action& action : running) EXPECT_EQ(Fault(action), kBefore) << action.index();
   Start();
   const VmConfig config = controller_->snapshot()->config;
-  const std::vector<Action> preboot = {
-      PutMachineConfig{}, PatchMachineConfig{}, PutBootSource{Kernel()}, PutDrive{},
-      PutSerial{},        InstanceStart{},      PutNetworkInterface{}};
-      PutSerial{},        PutEntropy{},         InstanceStart{}};
-      PutMachineConfig{}, PatchMachineConfig{}, PutBootSource{Kernel()}, PutDrive{}, PutSerial{},
-      PutEntropy{},       PutConsole{},         InstanceStart{}};
-      PutSerial{},        PutVsock{},           InstanceStart{}};
+  const std::vector<Action> preboot = {PutMachineConfig{},
+                                       PatchMachineConfig{},
+                                       PutBootSource{Kernel()},
+                                       PutDrive{},
+                                       PutPmem{},
+                                       PutNetworkInterface{},
+                                       PutSerial{},
+                                       PutBalloon{},
+                                       PutEntropy{},
+                                       PutConsole{},
+                                       PutVsock{},
+                                       InstanceStart{}};
   for (const Action& action : preboot) EXPECT_EQ(Fault(action), kAfter) << action.index();
   EXPECT_EQ(controller_->snapshot()->config, config);
 }
