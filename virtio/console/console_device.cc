@@ -135,11 +135,13 @@ Progress ConsoleDevice::Converse() {
 }
 
 Progress ConsoleDevice::PassInput(size_t port) {
+  PortQueues& queues = *active_->ports[port];
   if (active_->multiport && !multiport_->guest_open(port)) {
     ports_[port]->SetInputWanted(false);
-    return Progress::kDone;
+    const OrBreach<Drained> taken = queues.TakeRoom();
+    if (taken) return Progress::kDone;
+    return Note(queues.receive_index(), tl::unexpected(taken.error()));
   }
-  PortQueues& queues = *active_->ports[port];
   return Note(queues.receive_index(), queues.Receive());
 }
 

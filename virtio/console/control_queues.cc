@@ -7,7 +7,7 @@
 namespace ember::virtio {
 namespace {
 
-uint16_t SizeOf(const std::optional<Queue>& queue) { return queue ? ToInteger(queue->size()) : 1; }
+QueueSize SizeOf(const std::optional<Queue>& queue) { return queue ? queue->size() : QueueSize{1}; }
 
 }  // namespace
 
@@ -18,7 +18,12 @@ ControlQueues::ControlQueues(std::optional<Queue> receive, std::optional<Queue> 
       driver_(driver),
       multiport_(multiport),
       metrics_(metrics),
-      storage_(QueueSize{std::max(SizeOf(receive_), SizeOf(transmit_))}) {}
+      transmit_storage_(SizeOf(transmit_)),
+      receive_storage_(SizeOf(receive_)) {}
+
+ControlQueues::~ControlQueues() {
+  if (room_) std::move(*room_).Abandon();
+}
 
 OrBreach<Progress> ControlQueues::Listen() {
   if (!transmit_) return Progress::kDone;
@@ -28,7 +33,7 @@ OrBreach<Progress> ControlQueues::Listen() {
 
 OrBreach<Drained> ControlQueues::DrainTransmit(WorkBudget& budget) {
   while (budget.left > 0) {
-    Queue::PopResult popped = transmit_->Pop(storage_);
+    Queue::PopResult popped = transmit_->Pop(transmit_storage_);
     if (!popped) return tl::unexpected(popped.error());
     if (!*popped) return Drained::kEmpty;
     DescriptorChain& chain = **popped;
@@ -55,17 +60,21 @@ OrBreach<Progress> ControlQueues::Speak() {
 OrBreach<Drained> ControlQueues::DrainReceive(WorkBudget& budget) {
   std::array<std::byte, Multiport::kMaxMessageBytes> room;
   for (;;) {
+    if (budget.left <= 0) return Drained::kAtLimit;
+    // Also where there is nothing to say: a breach shows at once that way.
+    if (!room_) {
+      Queue::PopResult popped = receive_->Pop(receive_storage_);
+      if (!popped) return tl::unexpected(popped.error());
+      if (!*popped) return Drained::kEmpty;
+      room_.emplace(**std::move(popped));
+    }
     const std::span<const std::byte> message = multiport_.NextMessage(room);
     if (message.empty()) return Drained::kIdle;
-    if (budget.left <= 0) return Drained::kAtLimit;
-    Queue::PopResult popped = receive_->Pop(storage_);
-    if (!popped) return tl::unexpected(popped.error());
-    if (!*popped) return Drained::kEmpty;
-    Buffers writable = (**popped).writable();
+    Buffers writable = room_->writable();
     const bool fits = writable.PutFront(message);
     fits ? multiport_.DropMessage() : metrics_.invalid_control.Add();
     budget.left -= WorkBudget::kChainCost;
-    receive_->Complete(**std::move(popped), fits ? message.size() : 0);
+    receive_->Complete(*std::exchange(room_, std::nullopt), fits ? message.size() : 0);
   }
 }
 

@@ -23,6 +23,10 @@ class ControlQueues {
   ControlQueues(std::optional<Queue> receive, std::optional<Queue> transmit, DriverEvents& driver,
                 Multiport& multiport, ConsoleMetrics& metrics);
 
+  ControlQueues(const ControlQueues&) = delete;
+  ControlQueues& operator=(const ControlQueues&) = delete;
+  ~ControlQueues();
+
   // Takes what the driver says. A message that is no control structure is a breach; one that makes
   // no sense is counted.
   OrBreach<Progress> Listen();
@@ -39,7 +43,9 @@ class ControlQueues {
   DriverEvents& driver_;
   Multiport& multiport_;
   ConsoleMetrics& metrics_;
-  ChainStorage storage_;  // one chain at a time, and none from one call to the next
+  ChainStorage transmit_storage_;  // not in use from one call to the next
+  ChainStorage receive_storage_;
+  std::optional<DescriptorChain> room_;  // for the next message
 };
 
 }  // namespace ember::virtio

@@ -72,15 +72,22 @@ OrBreach<Progress> PortQueues::Receive() {
   });
 }
 
+OrBreach<Drained> PortQueues::TakeRoom() {
+  if (room_) return Drained::kIdle;
+  if (!receive_) return Drained::kEmpty;
+  Queue::PopResult popped = receive_->Pop(receive_storage_);
+  if (!popped) return tl::unexpected(popped.error());
+  if (!*popped) return Drained::kEmpty;
+  room_.emplace(**std::move(popped));
+  return Drained::kIdle;
+}
+
 OrBreach<Drained> PortQueues::DrainReceive(WorkBudget& budget) {
-  while (options_.port.readable()) {
+  for (;;) {
     if (budget.left <= 0) return Drained::kAtLimit;
-    if (!room_) {
-      Queue::PopResult popped = receive_->Pop(receive_storage_);
-      if (!popped) return tl::unexpected(popped.error());
-      if (!*popped) return Drained::kEmpty;
-      room_.emplace(**std::move(popped));
-    }
+    const OrBreach<Drained> taken = TakeRoom();
+    if (!taken || *taken == Drained::kEmpty) return taken;
+    if (!options_.port.readable()) return Drained::kIdle;
     std::array<iovec, kMaxReadPieces> pieces;
     const Buffers buffers = room_->writable();
     const std::span<const iovec> all = buffers.pieces();
@@ -94,7 +101,6 @@ OrBreach<Drained> PortQueues::DrainReceive(WorkBudget& budget) {
     budget.left -= WorkBudget::kChainCost + static_cast<int64_t>(count);
     receive_->Complete(*std::exchange(room_, std::nullopt), count);
   }
-  return Drained::kIdle;
 }
 
 }  // namespace ember::virtio

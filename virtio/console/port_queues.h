@@ -36,6 +36,9 @@ class PortQueues {
   // The clients' input to the guest, as long as there is both input and room. Without room the port
   // is asked for no more, and the driver for a notification.
   OrBreach<Progress> Receive();
+  // Takes a chain for input that may come later, if there is none yet and the driver has one. Its
+  // breach shows at once that way, and not when the input comes.
+  OrBreach<Drained> TakeRoom();
 
  private:
   // A chain of output, and what of it is still to come.
@@ -52,7 +55,7 @@ class PortQueues {
   std::optional<Queue> transmit_;
   ChainStorage receive_storage_;
   ChainStorage transmit_storage_;
-  std::optional<DescriptorChain> room_;  // taken for input that did not come after all
+  std::optional<DescriptorChain> room_;  // for the next input
   std::optional<Output> output_;
 };
 
