@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include "base/concat.h"
@@ -86,7 +87,8 @@ NetDevice::NetDevice(std::unique_ptr<NetBackend> backend, const Options& options
       events_(std::move(host_side.events)),
       receive_retry_(std::move(host_side.receive_timer), clock_),
       transmit_retry_(std::move(host_side.transmit_timer), clock_) {
-  if (address_) std::ranges::copy(address_->octets, config_.mac);
+  // Not std::ranges::copy: g++ 12 with LTO takes it for a write beyond the field.
+  if (address_) std::memcpy(config_.mac, address_->octets.data(), sizeof(config_.mac));
   config_.status = VIRTIO_NET_S_LINK_UP;
   if (backend_->queue_pairs() > 1) config_.max_virtqueue_pairs = backend_->queue_pairs();
   config_.mtu = options.mtu.value_or(0);
