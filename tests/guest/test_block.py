@@ -41,7 +41,6 @@ class Disks(unittest.TestCase):
         "unsafe": {"io_engine": "Sync"},
         "own": {"io_engine": "Sync", "thread": "Own"},
         "overlay": {"cache_type": "Writeback", "is_read_only": False},
-        "vhost": {},
     }
 
     @classmethod
@@ -53,25 +52,8 @@ class Disks(unittest.TestCase):
             cls.devices[name] = f"/dev/vd{chr(ord('b') + len(cls.devices))}"
             path = sparse(cls.vm.directory / f"{name}.img", cls.DISK_BYTES)
             cls.vm.drives.append(drive(path, name, root=False, **options))
-        cls.vm.drives[-2]["overlay_path"] = str(cls.vm.directory / "overlay")
-        cls.vm.drives[-1] = cls.serve_vhost_user()
+        cls.vm.drives[-1]["overlay_path"] = str(cls.vm.directory / "overlay")
         cls.vm.start_agent()
-
-    @classmethod
-    def serve_vhost_user(cls):
-        """A drive that another process has: QEMU's storage daemon."""
-        path, socket_path = cls.vm.directory / "vhost.img", cls.vm.directory / "vhost.sock"
-        daemon = subprocess.Popen([
-            "qemu-storage-daemon", "--blockdev", f"driver=file,node-name=disk,filename={path}",
-            "--export", "type=vhost-user-blk,id=export,node-name=disk,writable=on,addr.type=unix,"
-            f"addr.path={socket_path}"])
-        cls.addClassCleanup(daemon.wait)
-        cls.addClassCleanup(daemon.kill)
-        deadline = time.monotonic() + 30
-        while not socket_path.exists():
-            assert daemon.poll() is None and time.monotonic() < deadline, "qemu-storage-daemon"
-            time.sleep(0.01)
-        return {"drive_id": "vhost", "is_root_device": False, "socket": str(socket_path)}
 
     def path(self, name):
         return self.vm.directory / f"{name}.img"
@@ -91,9 +73,6 @@ class Disks(unittest.TestCase):
 
     def test_fio_verifies_what_it_wrote_to_a_disk_with_a_thread_of_its_own(self):
         self.verify("own")
-
-    def test_fio_verifies_what_it_wrote_to_a_vhost_user_back_end(self):
-        self.verify("vhost")
 
     def test_fio_verifies_what_it_wrote_to_an_overlay_and_the_base_stays_as_it_was(self):
         self.vm.run(" ".join(fio(self.devices["overlay"])))
