@@ -9,8 +9,15 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_types.h>
 
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wkeyword-macro"
+#endif
 #define class class_
 #include <linux/virtio_net.h>
 #undef class
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 
 #endif  // EMBER_VIRTIO_NET_VIRTIO_NET_UAPI_H_
