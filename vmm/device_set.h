@@ -65,12 +65,11 @@ class DeviceSet {
   explicit DeviceSet(const Site& site) : site_(site), addresses_(site.device_memory) {}
 
   template <typename Device>
-  Result<Plugged<Device>> Plug(std::string id, std::unique_ptr<Device> device,
+  Result<Plugged<Device>> Plug(const std::string& id, std::unique_ptr<Device> device,
                                ThreadChoice thread) {
     Device* const borrowed = device.get();
-    return Plugged<Device>{.id = std::move(id),
-                           .device = borrowed,
-                           .attachment = TRY(Attach(std::move(device), thread))};
+    return Plugged<Device>{
+        .id = id, .device = borrowed, .attachment = TRY(Attach(std::move(device), thread))};
   }
   Result<std::unique_ptr<VirtioAttachment>> Attach(std::unique_ptr<virtio::VirtioDevice> device,
                                                    ThreadChoice thread);

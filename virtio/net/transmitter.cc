@@ -125,7 +125,7 @@ SendOutcome Transmitter::Send(const Pending& pending) {
 
 void Transmitter::CountSource(const Buffers& frame) {
   if (!address_) return;
-  std::array<uint8_t, 2 * ETH_ALEN> addresses;  // destination and source
+  std::array<uint8_t, size_t{2} * ETH_ALEN> addresses;  // destination and source
   size_t copied = 0;
   for (const iovec& piece : frame.pieces()) {
     const size_t count = std::min(piece.iov_len, addresses.size() - copied);
