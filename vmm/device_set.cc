@@ -105,8 +105,35 @@ Status DeviceSet::AddVsock(const VsockConfig& vsock) {
   return {};
 }
 
-Result<Reply> DeviceSet::Do(const PatchDrive& action, VmConfig& /*config*/) {
-  return Error(Concat("drive ", action.update.drive_id, " cannot be changed while it is in use"));
+Result<Reply> DeviceSet::Do(const PatchDrive& action, VmConfig& config) {
+  const DriveUpdate& update = action.update;
+  const auto plugged =
+      std::ranges::find(drives_, update.drive_id, &Plugged<virtio::BlockDevice>::id);
+  const auto drive = std::ranges::find(config.drives, update.drive_id, &DriveConfig::drive_id);
+  if (plugged == drives_.end() || drive == config.drives.end()) {
+    return Error(Concat("drive ", update.drive_id, " is not there"));
+  }
+  if (!update.path_on_host && update.rate_limiter.empty()) {
+    return Error(Concat("drive ", update.drive_id,
+                        ": neither path_on_host nor rate_limiter is given; without them a drive "
+                        "behind a socket is looked at again, which this one is not"));
+  }
+  virtio::BlockDevice& device = *plugged->device;
+  if (update.path_on_host && drive->overlay_path) {
+    return Error(Concat("drive ", update.drive_id,
+                        ": path_on_host of a drive with an overlay_path cannot be changed"));
+  }
+  if (update.path_on_host) {
+    std::unique_ptr<virtio::Disk> disk = TRY(OpenDisk(*drive, *update.path_on_host));
+    TRY(plugged->attachment->WithDevice([&] { return device.ReplaceDisk(std::move(disk)); }));
+    drive->path_on_host = *update.path_on_host;
+  }
+  if (!update.rate_limiter.empty()) {
+    plugged->attachment->WithDevice(
+        [&] { device.UpdateRateLimiter(ToOptions(update.rate_limiter)); });
+    drive->rate_limiter = Apply(drive->rate_limiter, update.rate_limiter);
+  }
+  return Reply{};
 }
 
 Result<Reply> DeviceSet::Do(const PatchNetworkInterface& action, VmConfig& config) {

@@ -126,8 +126,8 @@ double FloodBlock(std::chrono::seconds duration) {
   std::string path = "/tmp/flood_probe.XXXXXX";
   const Fd file(::mkstemp(path.data()));
   if (!file.valid() || ::ftruncate(file.get(), 1 << 20) < 0) std::abort();
-  const auto device = std::make_unique<BlockDevice>(*DiskFile::Open(path, Access::kReadWrite),
-                                                    BlockDevice::Options{.drive_id = "flooded"});
+  const auto device =
+      *BlockDevice::Create(*DiskFile::Open(path, Access::kReadWrite), {.drive_id = "flooded"});
   ::unlink(path.c_str());
   return Flood(*device, duration);
 }

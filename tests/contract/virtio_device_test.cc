@@ -41,9 +41,11 @@ const Listed kDevices[] = {
     {"Fake", [] { return std::make_unique<FakeDevice>(); }},
     {"Block",
      [] {
-       return std::make_unique<BlockDevice>(
-           std::make_unique<MemoryDisk>(uint64_t{1} << 20),
-           BlockDevice::Options{.drive_id = "disk", .cache_type = CacheType::kWriteback});
+       return *BlockDevice::Create(std::make_unique<MemoryDisk>(uint64_t{1} << 20),
+                                   {.drive_id = "disk",
+                                    .cache_type = CacheType::kWriteback,
+                                    .discard = DiscardSupport::kOffered,
+                                    .queue_count = 3});
      }},
     {"Pmem", [] { return *PmemDevice::Create(std::make_unique<MemoryStore>(), {.id = "pmem"}); }},
     {"Balloon",

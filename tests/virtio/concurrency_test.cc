@@ -61,8 +61,9 @@ TEST_P(ConcurrencyTest, LosesNoNotificationAndNoInterrupt) {
 }
 
 TEST_P(ConcurrencyTest, KeepsBlockDataWhole) {
-  BlockDevice device(std::make_unique<MemoryDisk>(uint64_t{1} << 20), {.drive_id = "disk"});
-  Rig rig(device);
+  const std::unique_ptr<BlockDevice> device =
+      *BlockDevice::Create(std::make_unique<MemoryDisk>(uint64_t{1} << 20), {.drive_id = "disk"});
+  Rig rig(*device);
   const DeviceThread thread(rig.state());
   BlockDriver driver(rig, GetParam());
   const GuestAddress data = rig.ram.Allocate(4096);
@@ -176,8 +177,9 @@ TEST(ConcurrentConfigTest, GivesNoMixtureOfOldAndNewWithinOneGeneration) {
 #if !defined(__SANITIZE_THREAD__)
 // The races here are the driver's own fault, on plain memory: ThreadSanitizer would be right.
 TEST(ConcurrentHostileTest, SurvivesRingsThatChangeUnderIt) {
-  BlockDevice device(std::make_unique<MemoryDisk>(uint64_t{1} << 20), {.drive_id = "disk"});
-  Rig rig(device);
+  const std::unique_ptr<BlockDevice> device =
+      *BlockDevice::Create(std::make_unique<MemoryDisk>(uint64_t{1} << 20), {.drive_id = "disk"});
+  Rig rig(*device);
   DriverRing ring(rig.ram, 16);
   const uint64_t data = ToInteger(rig.ram.Allocate(65536));
   const DeviceThread thread(rig.state());

@@ -235,8 +235,7 @@ TEST(ConfigJsonFieldsTest, AFieldThatThisVersionHasNotIsRefusedUnlessItIsNull) {
     std::string_view part;
     std::string_view field;
   };
-  for (const Refused& refused : {Refused{"drive", "rate_limiter"}, Refused{"drive", "socket"},
-                                 Refused{"serial", "rate_limiter"}}) {
+  for (const Refused& refused : {Refused{"drive", "socket"}, Refused{"serial", "rate_limiter"}}) {
     for (const Part& part : AllParts()) {
       if (part.name != refused.part) continue;
       std::vector<PartField> fields = part.fields;
@@ -248,12 +247,6 @@ TEST(ConfigJsonFieldsTest, AFieldThatThisVersionHasNotIsRefusedUnlessItIsNull) {
       }
     }
   }
-}
-
-TEST(ConfigJsonFieldsTest, ADriveThatWantsDiscardIsRefused) {
-  const std::string error = ReadError(
-      R"({"drive_id":"a","is_root_device":false,"path_on_host":"/a","discard":true})", ReadDrive);
-  EXPECT_THAT(error, StartsWith("discard"));
 }
 
 // A drive by vhost-user has no path_on_host; the error is not that this is missing.

@@ -169,8 +169,15 @@ TEST(DriveJsonTest, EachFieldHasItsType) {
        {kMore, R"("io_engine":"Uring")",
         "io_engine: unknown variant `Uring`, expected `Sync` or `Async`"},
        {kMore, R"("discard":false)", ""},
-       {kMore, R"("discard":true)", "discard: true is not supported by this version"},
-       {kMore, R"("rate_limiter":{})", "rate_limiter: not supported by this version"}});
+       {kMore, R"("discard":1)", "discard: invalid type: integer `1`, expected a boolean"},
+       {kMore, R"("direct":1)", "direct: invalid type: integer `1`, expected a boolean"},
+       {kMore, R"("queues":null)", ""},
+       {kMore, R"("queues":"2")", "queues: invalid type: string \"2\", expected u16"},
+       {kMore, R"("rate_limiter":{})", ""},
+       {kMore, R"("rate_limiter":{"ops":{"size":1}})",
+        "rate_limiter: ops: missing field `refill_time`"},
+       {kMore, R"("rate_limiter":{"iops":null})",
+        "rate_limiter: unknown field `iops`, expected `bandwidth` or `ops`"}});
 }
 
 TEST(DriveJsonTest, AbsentFieldsHaveTheContractsDefaults) {
@@ -181,14 +188,31 @@ TEST(DriveJsonTest, AbsentFieldsHaveTheContractsDefaults) {
 TEST(DriveJsonTest, EachFieldIsTaken) {
   EXPECT_EQ(ValueOf(ReadDrive,
                     R"({"drive_id":"a","is_root_device":true,"path_on_host":"/d","partuuid":"u",)"
-                    R"("cache_type":"Writeback","is_read_only":true,"io_engine":"Async"})"),
+                    R"("cache_type":"Writeback","is_read_only":true,"io_engine":"Async",)"
+                    R"("discard":true,"queues":4,"direct":true,)"
+                    R"("rate_limiter":{"ops":{"size":9,"refill_time":100}}})"),
             (DriveConfig{.drive_id = "a",
                          .path_on_host = "/d",
                          .is_root_device = true,
                          .partuuid = "u",
                          .is_read_only = true,
                          .cache_type = CacheType::kWriteback,
-                         .io_engine = IoEngine::kAsync}));
+                         .io_engine = IoEngine::kAsync,
+                         .rate_limiter = {.ops = TokenBucketConfig{.size = 9, .refill_time = 100}},
+                         .discard = true,
+                         .queues = 4,
+                         .direct = true}));
+}
+
+TEST(DriveJsonTest, AnUpdateTakesEachFieldAndNoOther) {
+  EXPECT_EQ(
+      ValueOf(ReadDriveUpdate, R"({"drive_id":"a","path_on_host":"/n",)"
+                               R"("rate_limiter":{"bandwidth":{"size":1,"refill_time":2}}})"),
+      (DriveUpdate{.drive_id = "a",
+                   .path_on_host = "/n",
+                   .rate_limiter = {.bandwidth = TokenBucketConfig{.size = 1, .refill_time = 2}}}));
+  EXPECT_EQ(ValueOf(ReadDriveUpdate, R"({"drive_id":"a"})"), (DriveUpdate{.drive_id = "a"}));
+  EXPECT_NE(ErrorOf(ReadDriveUpdate, R"({"drive_id":"a","is_read_only":true})"), "");
 }
 
 TEST(DriveJsonTest, DriveBehindASocketIsNotSupported) {

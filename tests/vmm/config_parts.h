@@ -78,6 +78,7 @@ inline std::vector<Part> AllParts() {
                   {"is_read_only", kOptional, kBoolean, "true"},
                   {"io_engine", kOptional, kChoice, R"("Sync")"},
                   {"discard", kOptional, kBoolean, "false"},
+                  {"direct", kOptional, kBoolean, "true"},
                   {"thread", kOptional, kChoice, R"("Own")"},
                   {"overlay_path", kOptional, kString, R"("/overlay")"}},
        .error = [](std::string_view text) { return ReadError(text, ReadDrive); }},

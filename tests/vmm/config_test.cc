@@ -150,9 +150,17 @@ TEST(DriveConfigTest, AnOverlayIsForADriveThatIsWrittenTo) {
 
 TEST(DriveConfigTest, WhatCannotBeHonouredIsRefused) {
   EXPECT_EQ(Message(Validate(DriveConfig{.drive_id = "a"})), "path_on_host is empty");
-  EXPECT_THAT(Message(Validate(DriveConfig{
-                  .drive_id = "a", .path_on_host = "/d", .io_engine = IoEngine::kAsync})),
-              testing::HasSubstr("io_engine Async"));
+}
+
+TEST(DriveConfigTest, QueuesAreOneToSixteen) {
+  const auto with = [](uint16_t queues) {
+    return Message(Validate(DriveConfig{.drive_id = "a", .path_on_host = "/d", .queues = queues}));
+  };
+  EXPECT_EQ(with(1), "");
+  EXPECT_EQ(with(16), "");
+  EXPECT_EQ(with(0), "queues 0 is not between 1 and 16");
+  EXPECT_EQ(with(17), "queues 17 is not between 1 and 16");
+  EXPECT_EQ(with(65535), "queues 65535 is not between 1 and 16");
 }
 
 TEST(DriveListTest, RootDriveGoesFirst) {

@@ -1,10 +1,13 @@
 #include "virtio/block/block_device.h"
 
-#include <algorithm>
+#include <array>
+#include <chrono>
 #include <utility>
 
+#include "base/check.h"
 #include "base/concat.h"
-#include "base/log.h"
+#include "virtio/block/ranges.h"
+#include "virtio/block/sync_engine.h"
 #include "virtio/config_space.h"
 
 namespace ember::virtio {
@@ -12,209 +15,131 @@ namespace {
 
 // Two descriptors of a chain are for header and status.
 constexpr uint32_t kMaxSegments = ToInteger(BlockDevice::kQueueSize) - 2;
+// What a host's file system gives room back in, as a rule; the driver may name any sector.
+constexpr uint32_t kDiscardAlignmentSectors = 4096 / kSectorBytes;
 
-// The first pieces of `data`, at most kMaxStepBytes. `cut` is where one too large on its own is
-// cut.
-std::span<const iovec> NextPieces(const Buffers& data, iovec& cut) {
-  const std::span<const iovec> pieces = data.pieces();
-  size_t count = 0;
-  uint64_t bytes = 0;
-  while (count < pieces.size() && bytes + pieces[count].iov_len <= BlockDevice::kMaxStepBytes) {
-    bytes += pieces[count].iov_len;
-    ++count;
+enum EventToken : uint64_t { kEngineToken, kTimerToken };
+
+virtio_blk_config InitialConfig(DiscardSupport discard, uint16_t queue_count) {
+  virtio_blk_config config{};
+  config.seg_max = kMaxSegments;
+  config.blk_size = kSectorBytes;
+  config.num_queues = queue_count;
+  if (discard == DiscardSupport::kOffered) {
+    config.max_discard_sectors = DiskRanges::kMaxSectors;
+    config.max_discard_seg = DiskRanges::kMaxRanges;
+    config.discard_sector_alignment = kDiscardAlignmentSectors;
+    config.max_write_zeroes_sectors = DiskRanges::kMaxSectors;
+    config.max_write_zeroes_seg = DiskRanges::kMaxRanges;
+    config.write_zeroes_may_unmap = 1;
   }
-  if (count > 0) return pieces.first(count);
-  cut = {.iov_base = pieces.front().iov_base, .iov_len = BlockDevice::kMaxStepBytes};
-  return {&cut, 1};
+  return config;
 }
 
 }  // namespace
 
-BlockDevice::BlockDevice(std::unique_ptr<Disk> disk, const Options& options)
-    : disk_(std::move(disk)),
-      name_(Concat("block ", options.drive_id)),
-      cache_type_(options.cache_type),
-      capacity_sectors_(disk_->size_bytes() / kSectorBytes) {
-  config_.capacity = capacity_sectors_;
-  config_.seg_max = kMaxSegments;
-  config_.blk_size = kSectorBytes;
+Result<std::unique_ptr<BlockDevice>> BlockDevice::Create(std::unique_ptr<Disk> disk,
+                                                         std::unique_ptr<IoEngine> engine,
+                                                         const Options& options) {
+  if (options.queue_count < 1 || options.queue_count > kMaxQueues) {
+    return Error(Concat("queues ", options.queue_count, " is not between 1 and ", kMaxQueues));
+  }
+  if (engine == nullptr) engine = std::make_unique<SyncEngine>(*disk);
+  EventSet events = TRY(EventSet::Create());
+  Timer timer = TRY(Timer::Create());
+  constexpr auto kReadable = EventSet::Interest::kReadable;
+  TRY(events.Add(timer.fd().get(), kReadable, kTimerToken));
+  if (engine->finished_fd() >= 0) {
+    TRY(events.Add(engine->finished_fd(), kReadable, kEngineToken));
+  }
+  std::unique_ptr<BlockParts> parts(
+      new BlockParts{.name = Concat("block ", options.drive_id),
+                     .cache_type = options.cache_type,
+                     .clock = options.clock,
+                     .limiter = RateLimiter(options.rate_limiter, options.clock.Now()),
+                     .timer = std::move(timer),
+                     .disk = std::move(disk),
+                     .engine = std::move(engine)});
+  return std::unique_ptr<BlockDevice>(
+      new BlockDevice(std::move(events), std::move(parts), options));
 }
 
-BlockDevice::~BlockDevice() {
-  if (active_ != nullptr) BlockDevice::Reset();
+BlockDevice::BlockDevice(EventSet events, std::unique_ptr<BlockParts> parts, const Options& options)
+    : events_(std::move(events)),
+      discard_(parts->disk->access() == Access::kReadOnly ? DiscardSupport::kNone
+                                                          : options.discard),
+      queue_sizes_(options.queue_count, kQueueSize),
+      parts_(std::move(parts)),
+      config_(InitialConfig(discard_, options.queue_count)) {
+  config_.capacity = capacity_sectors();
 }
+
+BlockDevice::~BlockDevice() = default;
 
 Features BlockDevice::offered_features() const {
   Features features{VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_BLK_SIZE};
-  if (disk_->access() == Access::kReadOnly) features = features | Features{VIRTIO_BLK_F_RO};
-  if (cache_type_ == CacheType::kWriteback) features = features | Features{VIRTIO_BLK_F_FLUSH};
+  if (parts_->disk->access() == Access::kReadOnly) features = features | Features{VIRTIO_BLK_F_RO};
+  if (parts_->cache_type == CacheType::kWriteback) {
+    features = features | Features{VIRTIO_BLK_F_FLUSH};
+  }
+  if (discard_ == DiscardSupport::kOffered) {
+    features = features | Features{VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_WRITE_ZEROES};
+  }
+  if (queue_sizes_.size() > 1) features = features | Features{VIRTIO_BLK_F_MQ};
   return features;
 }
 
 Status BlockDevice::Activate(Activation activation) {
-  std::optional<Queue>& queue = activation.queues[ToInteger(kRequestQueue)];
-  if (!queue) {
-    metrics_.activate_fails.Add();
-    return Error("the driver did not set up the request queue");
+  if (!activation.queues.front()) {
+    parts_->metrics.activate_fails.Add();
+    return Error("the driver did not set up the first request queue");
   }
-  const QueueSize size = queue->size();
-  active_.reset(new Active{.memory = activation.memory,
-                           .driver = activation.driver,
-                           .features = activation.features,
-                           .queue = *std::move(queue),
-                           .storage = ChainStorage(size),
-                           .pending = std::nullopt});
+  session_ = std::make_unique<BlockSession>(*parts_, std::move(activation));
   return {};
 }
 
-void BlockDevice::Reset() {
-  if (active_->pending) std::move(active_->pending->chain).Abandon();
-  active_.reset();
-}
-
-Progress BlockDevice::OnNotify(QueueIndex /*queue*/) {
-  metrics_.queue_event_count.Add();
-  Queue& queue = active_->queue;
-  int64_t budget = kWakeUpBudgetBytes;
-  for (;;) {
-    queue.DisableNotifications();
-    const Drained drained = Drain(budget);
-    if (queue.Publish()) active_->driver.UsedBuffers(kRequestQueue);
-    if (drained == Drained::kBreach) return Progress::kDone;
-    if (drained == Drained::kEmpty) {
-      if (!queue.EnableNotifications()) break;
-      // The index moved and may move back: that must not go on for ever.
-      budget -= kRequestCostBytes;
-      continue;
-    }
-    metrics_.remaining_reqs_count.Add();
-    return Progress::kMore;
-  }
-  if (budget == kWakeUpBudgetBytes) metrics_.no_avail_buffer.Add();
-  return Progress::kDone;
-}
-
-BlockDevice::Drained BlockDevice::Drain(int64_t& budget) {
-  while (budget > 0) {
-    if (!active_->pending) {
-      const tl::expected<bool, Breach> taken = Take();
-      if (!taken) {
-        active_->driver.NeedsReset(kRequestQueue, taken.error());
-        return Drained::kBreach;
+void BlockDevice::OnHostEvents() {
+  std::array<EventSet::Event, 2> room;
+  const std::span<const EventSet::Event> ready = events_.Poll(room);
+  if (ready.empty()) parts_->metrics.event_fails.Add();
+  for (const EventSet::Event& event : ready) {
+    const bool timer = event.token == kTimerToken;
+    if (timer) parts_->timer.Disarm();
+    if (session_ != nullptr) {
+      timer ? session_->OnTimer() : session_->OnEngine();
+    } else if (!timer) {
+      // What a reset left: nothing that anyone waits for.
+      while (parts_->engine->TakeFinished()) {
       }
-      if (!*taken) return Drained::kEmpty;
-      budget -= kRequestCostBytes;
     }
-    if (const std::optional<Outcome> outcome = Step(budget)) Finish(*outcome);
-  }
-  return Drained::kAtLimit;
-}
-
-tl::expected<bool, Breach> BlockDevice::Take() {
-  Queue::PopResult popped = active_->queue.Pop(active_->storage);
-  if (!popped) return tl::unexpected(popped.error());
-  if (!*popped) return false;
-  DescriptorChain& chain = **popped;
-  const auto request = ParseBlockRequest(chain);
-  if (!request) {
-    metrics_.invalid_reqs_count.Add();
-    std::move(chain).Abandon();
-    return tl::unexpected(request.error());
-  }
-  active_->pending.emplace(Pending{.chain = std::move(chain), .request = *request});
-  return true;
-}
-
-std::optional<BlockDevice::Outcome> BlockDevice::Step(int64_t& budget) {
-  switch (active_->pending->request.type) {
-    case VIRTIO_BLK_T_IN:
-    case VIRTIO_BLK_T_OUT:
-      return StepTransfer(budget);
-    case VIRTIO_BLK_T_FLUSH:
-      if (!active_->features.Has(VIRTIO_BLK_F_FLUSH)) return Invalid(BlockStatus::kUnsupported);
-      return Flush(budget);
-    case VIRTIO_BLK_T_GET_ID:
-      return GetId();
-    default:
-      return Invalid(BlockStatus::kUnsupported);
   }
 }
 
-std::optional<BlockDevice::Outcome> BlockDevice::StepTransfer(int64_t& budget) {
-  Pending& pending = *active_->pending;
-  BlockRequest& request = pending.request;
-  const bool write = request.type == VIRTIO_BLK_T_OUT;
-  Buffers& data = write ? request.to_read : request.to_write;
-  if (pending.done_bytes == 0) {
-    const BlockStatus bounds = CheckBounds(request.sector, data.size_bytes(), capacity_sectors_);
-    if (bounds != BlockStatus::kOk) return Invalid(bounds);
-    if (write && disk_->access() == Access::kReadOnly) return Invalid(BlockStatus::kIoError);
+Status BlockDevice::ReplaceDisk(std::unique_ptr<Disk> disk) {
+  if (disk->access() != parts_->disk->access()) {
+    parts_->metrics.update_fails.Add();
+    return Error(Concat(parts_->name,
+                        ": a disk for reading only and one for writing cannot replace "
+                        "each other while the driver may know which it is"));
   }
-  if (!data.empty()) {
-    iovec cut;
-    const std::span<const iovec> pieces = NextPieces(data, cut);
-    const uint64_t offset = request.sector * kSectorBytes + pending.done_bytes;
-    const Result<size_t> moved =
-        write ? disk_->WriteSome(offset, pieces) : disk_->ReadSome(offset, pieces);
-    if (!moved) return HostFailure(moved.error());
-    if (*moved == 0) return HostFailure(Error("the disk ended before its size"));
-    data.DropFront(*moved);
-    pending.done_bytes += *moved;
-    budget -= static_cast<int64_t>(*moved);
-    if (!data.empty()) return std::nullopt;
+  if (session_ != nullptr) session_->FinishUnderWay();
+  if (Status used = parts_->engine->UseDisk(*disk); !used) {
+    parts_->metrics.update_fails.Add();
+    return used;
   }
-  if (write) return EndWrite(budget);
-  metrics_.read_count.Add();
-  metrics_.read_bytes.Add(pending.done_bytes);
-  return Outcome{.written_bytes = pending.done_bytes};
-}
-
-BlockDevice::Outcome BlockDevice::EndWrite(int64_t& budget) {
-  metrics_.write_count.Add();
-  metrics_.write_bytes.Add(active_->pending->done_bytes);
-  const bool write_through =
-      cache_type_ == CacheType::kWriteback && !active_->features.Has(VIRTIO_BLK_F_FLUSH);
-  return write_through ? Flush(budget) : Outcome{};
-}
-
-BlockDevice::Outcome BlockDevice::Flush(int64_t& budget) {
-  budget -= kFlushCostBytes;
-  metrics_.flush_count.Add();
-  if (const Status flushed = disk_->Flush(); !flushed) return HostFailure(flushed.error());
+  parts_->disk = std::move(disk);
+  parts_->metrics.update_count.Add();
+  if (config_.capacity == capacity_sectors()) return {};
+  config_.capacity = capacity_sectors();
+  if (session_ != nullptr) session_->ConfigChanged();
   return {};
 }
 
-BlockDevice::Outcome BlockDevice::GetId() {
-  if (!active_->pending->request.to_write.PutFront(disk_->serial())) {
-    return Invalid(BlockStatus::kIoError);
-  }
-  return {.written_bytes = disk_->serial().size()};
-}
-
-BlockDevice::Outcome BlockDevice::Invalid(BlockStatus status) {
-  metrics_.invalid_reqs_count.Add();
-  return {.status = status};
-}
-
-BlockDevice::Outcome BlockDevice::HostFailure(const Error& error) {
-  metrics_.execute_fails.Add();
-  EMBER_LOG_LIMITED(kError, name_, ": ", error.message());
-  const Pending& pending = *active_->pending;
-  if (pending.request.type != VIRTIO_BLK_T_IN) return {.status = BlockStatus::kIoError};
-  // The host may have put down more than it counted before it failed.
-  pending.chain.MarkWritten(active_->memory, 0, pending.chain.writable_bytes());
-  return {.status = BlockStatus::kIoError, .written_bytes = pending.done_bytes};
-}
-
-// The count in the used ring is of bytes from the first on without a hole (virtio 1.2, 2.7.8.2), so
-// it takes in the status only where all before it was written.
-void BlockDevice::Finish(const Outcome& outcome) {
-  Pending pending = *std::exchange(active_->pending, std::nullopt);
-  *pending.request.status = static_cast<std::byte>(outcome.status);
-  const uint64_t status_at = pending.chain.writable_bytes() - 1;
-  pending.chain.MarkWritten(active_->memory, status_at, 1);
-  const bool all = outcome.written_bytes == status_at;
-  active_->queue.Complete(std::move(pending.chain), outcome.written_bytes + (all ? 1 : 0));
+void BlockDevice::UpdateRateLimiter(const RateLimiterOptions& options) {
+  parts_->limiter.Update(options, parts_->clock.Now());
+  parts_->metrics.update_count.Add();
+  // Whoever waits may be admitted by now, or has to wait for longer.
+  if (session_ != nullptr) parts_->timer.Arm(std::chrono::nanoseconds::zero());
 }
 
 void BlockDevice::ReadConfig(uint64_t offset, std::span<std::byte> out) const {
@@ -222,7 +147,7 @@ void BlockDevice::ReadConfig(uint64_t offset, std::span<std::byte> out) const {
 }
 
 void BlockDevice::WriteConfig(uint64_t /*offset*/, std::span<const std::byte> /*in*/) {
-  metrics_.cfg_fails.Add();
+  parts_->metrics.cfg_fails.Add();
 }
 
 }  // namespace ember::virtio

@@ -1,6 +1,7 @@
 #include "virtio/block/disk.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace ember::virtio {
 namespace {
@@ -11,6 +12,17 @@ constexpr size_t kZeroPieces = 16;
 alignas(4096) const std::array<std::byte, kZeroPieceBytes> kZeros{};
 
 }  // namespace
+
+bool PlainFile::Takes(uint64_t offset, std::span<const iovec> pieces) const {
+  if (memory_alignment_bytes <= 1 && offset_alignment_bytes <= 1) return true;
+  uint64_t places = offset;
+  uint64_t addresses = 0;
+  for (const iovec& piece : pieces) {
+    places |= piece.iov_len;
+    addresses |= std::bit_cast<uintptr_t>(piece.iov_base);
+  }
+  return places % offset_alignment_bytes == 0 && addresses % memory_alignment_bytes == 0;
+}
 
 Result<uint64_t> Disk::DiscardSome(uint64_t /*offset*/, uint64_t len_bytes) { return len_bytes; }
 

@@ -33,6 +33,9 @@ struct PlainFile {
   // cache, more past it.
   uint32_t memory_alignment_bytes = 1;
   uint32_t offset_alignment_bytes = 1;
+
+  // Whether the host moves bytes between the pieces and the file at `offset` as they are.
+  bool Takes(uint64_t offset, std::span<const iovec> pieces) const;
 };
 
 // What a block device keeps its sectors in. Used by one thread at a time; its calls block until the

@@ -2,6 +2,7 @@
 #define EMBER_VIRTIO_BLOCK_METRICS_H_
 
 #include "base/counter.h"
+#include "base/latency.h"
 
 namespace ember::virtio {
 
@@ -11,15 +12,23 @@ struct BlockMetrics {
   Counter activate_fails;
   Counter cfg_fails;           // writes to the configuration space, all of it read-only
   Counter no_avail_buffer;     // notifications that found no request
+  Counter event_fails;         // wake-ups for the host's sake that found nothing
   Counter execute_fails;       // requests the host could not carry out
   Counter invalid_reqs_count;  // requests that no disk could carry out
   Counter flush_count;
   Counter queue_event_count;
+  Counter rate_limiter_event_count;  // times the limiter's wait was over
+  Counter update_count;              // of the disk or the limiter, while plugged in
+  Counter update_fails;
   Counter read_bytes;
   Counter write_bytes;
   Counter read_count;
   Counter write_count;
-  Counter remaining_reqs_count;  // wake-ups that ended at their limit with work left
+  LatencyAggregate read_agg;  // from the ring and back
+  LatencyAggregate write_agg;
+  Counter rate_limiter_throttled_events;  // requests that had to wait
+  Counter io_engine_throttled_events;     // times the host took no more calls for now
+  Counter remaining_reqs_count;           // wake-ups that ended at their limit with work left
 };
 
 }  // namespace ember::virtio

@@ -21,8 +21,14 @@ Status Validate(const DriveConfig& drive) {
   if (drive.overlay_path && drive.is_read_only) {
     return Error("overlay_path is for drives that are written to, but is_read_only is true");
   }
-  if (drive.io_engine == IoEngine::kAsync) {
-    return Error("io_engine Async is not supported by this version; Sync is");
+  if (drive.overlay_path && drive.io_engine == IoEngine::kAsync) {
+    return Error("io_engine Async is not for drives with an overlay_path; Sync is");
+  }
+  if (drive.overlay_path && drive.direct) {
+    return Error("direct is not for drives with an overlay_path");
+  }
+  if (drive.queues < 1 || drive.queues > kMaxDriveQueues) {
+    return Error(Concat("queues ", drive.queues, " is not between 1 and ", kMaxDriveQueues));
   }
   return {};
 }

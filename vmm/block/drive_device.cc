@@ -4,25 +4,33 @@
 
 #include "virtio/block/disk_file.h"
 #include "virtio/block/overlay/open_overlay.h"
+#include "virtio/block/uring_engine.h"
 
 namespace ember::vmm {
-namespace {
 
-Result<std::unique_ptr<virtio::Disk>> OpenDisk(const DriveConfig& drive) {
-  if (drive.overlay_path) return virtio::OpenOverlay(*drive.overlay_path, drive.path_on_host);
-  return virtio::DiskFile::Open(drive.path_on_host,
-                                drive.is_read_only ? Access::kReadOnly : Access::kReadWrite);
+static_assert(kMaxDriveQueues <= virtio::BlockDevice::kMaxQueues);
+
+Result<std::unique_ptr<virtio::Disk>> OpenDisk(const DriveConfig& drive, const std::string& path) {
+  if (drive.overlay_path) return virtio::OpenOverlay(*drive.overlay_path, path);
+  const Access access = drive.is_read_only ? Access::kReadOnly : Access::kReadWrite;
+  const auto cache = drive.direct ? virtio::HostCache::kBypassed : virtio::HostCache::kUsed;
+  return std::unique_ptr<virtio::Disk>(TRY(virtio::DiskFile::Open(path, access, cache)));
 }
 
-}  // namespace
-
 Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(const DriveConfig& drive) {
-  std::unique_ptr<virtio::Disk> disk = TRY(OpenDisk(drive));
-  const auto cache = drive.cache_type == CacheType::kWriteback ? virtio::CacheType::kWriteback
-                                                               : virtio::CacheType::kUnsafe;
-  return std::make_unique<virtio::BlockDevice>(
-      std::move(disk),
-      virtio::BlockDevice::Options{.drive_id = drive.drive_id, .cache_type = cache});
+  std::unique_ptr<virtio::Disk> disk = TRY(OpenDisk(drive, drive.path_on_host));
+  std::unique_ptr<virtio::IoEngine> engine;
+  if (drive.io_engine == IoEngine::kAsync) engine = TRY(virtio::CreateUringEngine(*disk));
+  const auto cache_type = drive.cache_type == CacheType::kWriteback ? virtio::CacheType::kWriteback
+                                                                    : virtio::CacheType::kUnsafe;
+  const auto discard =
+      drive.discard ? virtio::DiscardSupport::kOffered : virtio::DiscardSupport::kNone;
+  return virtio::BlockDevice::Create(std::move(disk), std::move(engine),
+                                     {.drive_id = drive.drive_id,
+                                      .cache_type = cache_type,
+                                      .discard = discard,
+                                      .queue_count = drive.queues,
+                                      .rate_limiter = ToOptions(drive.rate_limiter)});
 }
 
 }  // namespace ember::vmm

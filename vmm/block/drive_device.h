@@ -2,12 +2,17 @@
 #define EMBER_VMM_BLOCK_DRIVE_DEVICE_H_
 
 #include <memory>
+#include <string>
 
 #include "base/result.h"
 #include "virtio/block/block_device.h"
+#include "virtio/block/disk.h"
 #include "vmm/block/drive.h"
 
 namespace ember::vmm {
+
+// The disk of a drive, at `path`: its own, or one to take its place.
+Result<std::unique_ptr<virtio::Disk>> OpenDisk(const DriveConfig& drive, const std::string& path);
 
 // The device of a drive, its files open.
 Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(const DriveConfig& drive);

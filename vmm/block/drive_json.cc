@@ -1,6 +1,7 @@
 #include "vmm/block/drive_json.h"
 
 #include "vmm/config_json_reader.h"
+#include "vmm/rate_limiter/rate_limiter_json.h"
 
 namespace ember::vmm {
 namespace {
@@ -12,8 +13,9 @@ constexpr Named<IoEngine> kIoEngines[] = {{"Sync", IoEngine::kSync}, {"Async", I
 
 Result<DriveConfig> ReadDrive(const JsonValue& json) {
   static constexpr std::string_view kFields[] = {
-      "drive_id",     "partuuid",  "is_root_device", "cache_type", "is_read_only", "path_on_host",
-      "rate_limiter", "io_engine", "socket",         "discard",    "thread",       "overlay_path"};
+      "drive_id",     "partuuid",     "is_root_device", "cache_type", "is_read_only",
+      "path_on_host", "rate_limiter", "io_engine",      "socket",     "discard",
+      "thread",       "overlay_path", "queues",         "direct"};
   const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
   DriveConfig drive;
   drive.drive_id = TRY(in.Required<std::string>("drive_id"));
@@ -26,10 +28,10 @@ Result<DriveConfig> ReadDrive(const JsonValue& json) {
   drive.io_engine = TRY(in.Optional("io_engine", kIoEngines)).value_or(drive.io_engine);
   drive.thread = TRY(in.Optional("thread", kThreadChoices)).value_or(drive.thread);
   drive.overlay_path = TRY(in.Optional<std::string>("overlay_path"));
-  TRY(in.Unsupported("rate_limiter"));
-  if (TRY(in.Optional<bool>("discard")).value_or(false)) {
-    return Error("discard: true is not supported by this version");
-  }
+  drive.rate_limiter = TRY(ReadRateLimiter(in, "rate_limiter"));
+  drive.discard = TRY(in.Optional<bool>("discard")).value_or(drive.discard);
+  drive.queues = TRY(in.Optional<uint16_t>("queues")).value_or(drive.queues);
+  drive.direct = TRY(in.Optional<bool>("direct")).value_or(drive.direct);
   return drive;
 }
 
@@ -39,7 +41,7 @@ Result<DriveUpdate> ReadDriveUpdate(const JsonValue& json) {
   DriveUpdate update;
   update.drive_id = TRY(in.Required<std::string>("drive_id"));
   update.path_on_host = TRY(in.Optional<std::string>("path_on_host"));
-  TRY(in.Unsupported("rate_limiter"));
+  update.rate_limiter = TRY(ReadRateLimiter(in, "rate_limiter"));
   return update;
 }
 
@@ -49,14 +51,17 @@ void WriteFields(JsonWriter& out, const DriveConfig& drive) {
       .Field("is_root_device", drive.is_root_device)
       .Field("cache_type", NameOf(kCacheTypes, drive.cache_type))
       .Field("is_read_only", drive.is_read_only)
-      .Field("path_on_host", drive.path_on_host)
-      .Null("rate_limiter")
-      .Field("io_engine", NameOf(kIoEngines, drive.io_engine))
-      .Null("socket");
+      .Field("path_on_host", drive.path_on_host);
+  WriteRateLimiter(out, "rate_limiter", drive.rate_limiter);
+  out.Field("io_engine", NameOf(kIoEngines, drive.io_engine)).Null("socket");
+  // What is not of the contract's first day is there only where it says something.
+  if (drive.discard) out.Field("discard", true);
   if (drive.thread != ThreadChoice::kVmm) {
     out.Field("thread", NameOf(kThreadChoices, drive.thread));
   }
   if (drive.overlay_path) out.Field("overlay_path", *drive.overlay_path);
+  if (drive.queues != 1) out.Field("queues", drive.queues);
+  if (drive.direct) out.Field("direct", true);
 }
 
 }  // namespace ember::vmm

@@ -15,6 +15,10 @@ struct Header {
 };
 static_assert(sizeof(Header) == 16);
 
+bool IsDataForTheDevice(uint32_t type) {
+  return type == kBlockOut || type == kBlockDiscard || type == kBlockWriteZeroes;
+}
+
 }  // namespace
 
 BlockDriver::BlockDriver(Rig& rig, uint64_t extra_features, uint16_t queue_size)
@@ -49,7 +53,7 @@ BlockDriver::Request BlockDriver::Put(uint32_t type, uint64_t sector, GuestAddre
                                       uint32_t data_len) {
   Request request{.data = data, .data_len = data_len, .status = FreshStatus()};
   const Segment header{PutHeader(type, sector), sizeof(Header), false};
-  const Segment middle{data, data_len, type != kBlockOut};
+  const Segment middle{data, data_len, !IsDataForTheDevice(type)};
   const Segment status{request.status, 1, true};
   request.head = data_len > 0 ? ring_.Add({header, middle, status}) : ring_.Add({header, status});
   return request;
@@ -78,7 +82,7 @@ BlockDriver::Request BlockDriver::PutSplit(uint32_t type, uint64_t sector,
     segments.push_back({in + at, len, true});
     at += len;
   }
-  const bool to_device = type == kBlockOut;
+  const bool to_device = IsDataForTheDevice(type);
   const uint64_t data_len = to_device ? readable - std::min<uint64_t>(readable, sizeof(Header))
                                       : writable - std::min<uint64_t>(writable, 1);
   return {.head = ring_.Add(segments),
@@ -119,6 +123,13 @@ std::vector<std::byte> BlockDriver::Read(uint64_t sector, uint32_t len, Answer* 
   const Answer got = Do(kBlockIn, sector, at, len);
   if (answer != nullptr) *answer = got;
   return {bytes.begin(), bytes.end()};
+}
+
+BlockDriver::Answer BlockDriver::DoRanges(uint32_t type, std::span<const Range> ranges) {
+  const auto bytes = std::as_bytes(ranges);
+  const GuestAddress at = Scratch(bytes.size());
+  std::ranges::copy(bytes, rig_.ram.Bytes(at, bytes.size()).begin());
+  return Do(type, 0, at, static_cast<uint32_t>(bytes.size()));
 }
 
 }  // namespace ember::virtio::testing

@@ -64,6 +64,13 @@ class MemoryDisk final : public Disk {
     return {};
   }
 
+  Result<uint64_t> DiscardSome(uint64_t offset, uint64_t len_bytes) override {
+    calls.push_back("discard");
+    const std::span<std::byte> range = std::span(bytes).subspan(offset, len_bytes);
+    std::ranges::fill(range, std::byte{0xdd});
+    return len_bytes;
+  }
+
   std::vector<std::byte> bytes;
   std::vector<std::byte> durable;  // as of the last flush
   std::vector<std::string> calls;

@@ -131,9 +131,9 @@ TEST_F(OpenOverlayTest, GivesRoomBackToTheHost) {
 }
 
 TEST_F(OpenOverlayTest, ServesABlockDevice) {
-  BlockDevice device(*OpenOverlay(overlay, base),
-                     {.drive_id = "root", .cache_type = CacheType::kWriteback});
-  Rig rig(device);
+  const auto device = *BlockDevice::Create(
+      *OpenOverlay(overlay, base), {.drive_id = "root", .cache_type = CacheType::kWriteback});
+  Rig rig(*device);
   BlockDriver driver(rig, kBlockFlushFeature);
   EXPECT_EQ(driver.Write(127, Fill(1024, 'w')).status, kBlockOk);
   EXPECT_EQ(driver.Do(kBlockFlush, 0, GuestAddress{}, 0).status, kBlockOk);

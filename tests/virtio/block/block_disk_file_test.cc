@@ -13,39 +13,13 @@
 #include <vector>
 
 #include "base/concat.h"
+#include "tests/virtio/block/temporary_file.h"
 #include "tests/virtio/driver/block_driver.h"
 #include "tests/virtio/driver/memory_disk.h"
 #include "virtio/block/block_device.h"
 
 namespace ember::virtio::testing {
 namespace {
-
-// A file that goes with the test.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(uint64_t size_bytes) {
-    path_ = ::testing::TempDir() + "/ember-disk-XXXXXX";
-    fd_ = Fd(::mkstemp(path_.data()));
-    EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size_bytes)), 0);
-  }
-  ~TemporaryFile() { ::unlink(path_.c_str()); }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-  const std::string& path() const { return path_; }
-  int fd() const { return fd_.get(); }
-  std::string Content() const {
-    struct stat file {};
-    ::fstat(fd_.get(), &file);
-    std::string content(static_cast<size_t>(file.st_size), '\0');
-    EXPECT_EQ(::pread(fd_.get(), content.data(), content.size(), 0), file.st_size);
-    return content;
-  }
-
- private:
-  std::string path_;
-  Fd fd_;
-};
 
 TEST(DiskFileTest, NamesAPathThatIsNotThere) {
   const auto disk = DiskFile::Open("/nonexistent/disk.img", Access::kReadOnly);
@@ -121,9 +95,10 @@ TEST(DiskFileTest, IsNotInheritedByOtherPrograms) {
 
 TEST(DiskFileTest, ServesADriverEndToEnd) {
   const TemporaryFile file(uint64_t{1} << 20);
-  BlockDevice device(*DiskFile::Open(file.path(), Access::kReadWrite),
-                     {.drive_id = "data", .cache_type = CacheType::kWriteback});
-  Rig rig(device);
+  const auto device =
+      *BlockDevice::Create(*DiskFile::Open(file.path(), Access::kReadWrite),
+                           {.drive_id = "data", .cache_type = CacheType::kWriteback});
+  Rig rig(*device);
   BlockDriver driver(rig, kBlockFlushFeature);
   std::vector<std::byte> data(8192, std::byte{'A'});
   EXPECT_EQ(driver.Write(16, data).status, kBlockOk);
@@ -134,8 +109,9 @@ TEST(DiskFileTest, ServesADriverEndToEnd) {
 
 TEST(DiskFileTest, FailsRequestsOfAFileThatBecameShorter) {
   const TemporaryFile file(uint64_t{1} << 20);
-  BlockDevice device(*DiskFile::Open(file.path(), Access::kReadWrite), {.drive_id = "data"});
-  Rig rig(device);
+  const auto device =
+      *BlockDevice::Create(*DiskFile::Open(file.path(), Access::kReadWrite), {.drive_id = "data"});
+  Rig rig(*device);
   BlockDriver driver(rig);
   ASSERT_EQ(::ftruncate(file.fd(), 4096), 0);
   BlockDriver::Answer answer;
@@ -166,7 +142,7 @@ TEST(DiskTest, WritesZerosWhereItKnowsNoBetter) {
 
 TEST(DiskTest, LetsDiscardedBytesStayWhereItKnowsNoBetter) {
   MemoryDisk disk(4096);
-  EXPECT_EQ(*disk.DiscardSome(512, 1024), 1024U);
+  EXPECT_EQ(*disk.Disk::DiscardSome(512, 1024), 1024U);
   EXPECT_TRUE(disk.calls.empty());
   EXPECT_FALSE(disk.plain_file().has_value());
 }

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/virtio/block_bench.h"
+#include "tests/virtio/block/block_bench.h"
 
 namespace ember::virtio::testing {
 namespace {
@@ -193,12 +193,11 @@ TEST(BlockBudgetTest, DoesALargeRequestInBoundedPieces) {
     ASSERT_TRUE(bench.rig.PumpOnce());
     ++wake_ups;
     const auto most = static_cast<size_t>(wake_ups) *
-                      static_cast<size_t>(BlockDevice::kWakeUpBudgetBytes) /
-                      BlockDevice::kMaxStepBytes;
+                      static_cast<size_t>(BlockSession::kBudgetBytes) / RequestSteps::kMaxStepBytes;
     EXPECT_LE(bench.disk.calls.size(), most);
   }
   EXPECT_GE(wake_ups, 16);
-  EXPECT_LE(bench.disk.largest_call_bytes, BlockDevice::kMaxStepBytes);
+  EXPECT_LE(bench.disk.largest_call_bytes, RequestSteps::kMaxStepBytes);
   EXPECT_EQ(bench.driver.ring().TakeUsed()->len, kDiskBytes + 1);
   EXPECT_GE(bench.device.metrics().remaining_reqs_count.value(), 15U);
 }

@@ -1,5 +1,5 @@
-#ifndef EMBER_TESTS_VIRTIO_BLOCK_BENCH_H_
-#define EMBER_TESTS_VIRTIO_BLOCK_BENCH_H_
+#ifndef EMBER_TESTS_VIRTIO_BLOCK_BLOCK_BENCH_H_
+#define EMBER_TESTS_VIRTIO_BLOCK_BLOCK_BENCH_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -24,21 +24,29 @@ struct Bench {
     CacheType cache_type = CacheType::kWriteback;
     uint64_t features = kBlockFlushFeature;
     bool track_dirty_pages = false;
+    BlockDevice::Options device{.drive_id = "rootfs"};  // but the cache type
   };
 
   explicit Bench(const Options& options)
       : owned_disk(std::make_unique<MemoryDisk>(options.size_bytes, options.access)),
         disk(*owned_disk),
-        device(std::move(owned_disk), {.drive_id = "rootfs", .cache_type = options.cache_type}),
+        owned_device(*BlockDevice::Create(std::move(owned_disk),
+                                          WithCache(options.device, options.cache_type))),
+        device(*owned_device),
         rig(device, options.track_dirty_pages),
         driver(rig, options.features) {}
   Bench() : Bench(Options{}) {}
 
+  static BlockDevice::Options WithCache(BlockDevice::Options options, CacheType cache_type) {
+    options.cache_type = cache_type;
+    return options;
+  }
   bool needs_reset() const { return (rig.driver.status() & kNeedsReset) != 0; }
 
   std::unique_ptr<MemoryDisk> owned_disk;
   MemoryDisk& disk;
-  BlockDevice device;
+  std::unique_ptr<BlockDevice> owned_device;
+  BlockDevice& device;
   Rig rig;
   BlockDriver driver;
 };
@@ -52,4 +60,4 @@ inline std::vector<std::byte> Pattern(size_t size, unsigned seed) {
 
 }  // namespace ember::virtio::testing
 
-#endif  // EMBER_TESTS_VIRTIO_BLOCK_BENCH_H_
+#endif  // EMBER_TESTS_VIRTIO_BLOCK_BLOCK_BENCH_H_

@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "tests/virtio/block_bench.h"
+#include "tests/virtio/block/block_bench.h"
 
 namespace ember::virtio::testing {
 namespace {

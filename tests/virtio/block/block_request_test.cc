@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/virtio/block_bench.h"
+#include "tests/virtio/block/block_bench.h"
 
 namespace ember::virtio::testing {
 namespace {

@@ -1,0 +1,262 @@
+// block_probe FILE DEPTH direct|cached ROUNDS: random reads of 4 KiB from a file, by a bare
+// io_uring and by a driver through a block device with its asynchronous engine, in turns of a
+// second, both on one thread. Prints
+//   {"bare_iops": [of each round…], "device_iops": […]}
+// The driver is the tests' own, through the MMIO transport, with EVENT_IDX; a wake-up goes the way
+// it goes in a machine: doorbell and host events by their descriptors.
+#include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/mapping.h"
+#include "tests/virtio/driver/driver_ring.h"
+#include "tests/virtio/driver/rig.h"
+#include "virtio/block/block_device.h"
+#include "virtio/block/disk_file.h"
+#include "virtio/block/uring_engine.h"
+
+namespace ember::virtio::testing {
+namespace {
+
+constexpr uint32_t kBlockBytes = 4096;
+constexpr std::chrono::seconds kRound{1};
+constexpr int kCompletionsBetweenLooks = 64;  // at the clock
+using SteadyClock = std::chrono::steady_clock;
+
+template <typename T>
+T Must(Result<T> result) {
+  if (!result) {
+    std::fprintf(stderr, "block_probe: %s\n", result.error().message().c_str());
+    std::exit(1);
+  }
+  return *std::move(result);
+}
+
+void Must(int result, const char* what) {
+  if (result >= 0) return;
+  std::fprintf(stderr, "block_probe: %s: %s\n", what, std::strerror(-result));
+  std::exit(1);
+}
+
+class Offsets {
+ public:
+  explicit Offsets(uint64_t file_bytes) : blocks_(file_bytes / kBlockBytes) {}
+  uint64_t Next() { return random_() % blocks_ * kBlockBytes; }
+
+ private:
+  std::minstd_rand random_{7};
+  uint64_t blocks_;
+};
+
+// What a program does that has nothing but io_uring.
+class Bare {
+ public:
+  Bare(const Disk& disk, unsigned depth)
+      : depth_(depth), memory_(Must(Mapping::Anonymous(size_t{depth} * kBlockBytes))) {
+    io_uring_params params{};
+    params.flags = IORING_SETUP_COOP_TASKRUN;
+    Must(::io_uring_queue_init_params(depth, &ring_, &params), "io_uring_queue_init");
+    const int fd = disk.plain_file()->fd;
+    Must(::io_uring_register_files(&ring_, &fd, 1), "io_uring_register_files");
+  }
+  ~Bare() { ::io_uring_queue_exit(&ring_); }
+  Bare(const Bare&) = delete;
+  Bare& operator=(const Bare&) = delete;
+
+  double Iops(Offsets& offsets) {
+    for (unsigned i = 0; i < depth_; ++i) Read(i, offsets.Next());
+    const auto began = SteadyClock::now();
+    auto now = began;
+    uint64_t done = 0;
+    uint64_t next_look = 0;
+    while (now - began < kRound) {
+      Must(::io_uring_submit_and_wait(&ring_, 1), "io_uring_submit_and_wait");
+      io_uring_cqe* entry = nullptr;
+      while (::io_uring_peek_cqe(&ring_, &entry) == 0) {
+        Must(entry->res, "read");
+        const auto slot = static_cast<unsigned>(entry->user_data);
+        ::io_uring_cqe_seen(&ring_, entry);
+        Read(slot, offsets.Next());
+        ++done;
+      }
+      if (done < next_look) continue;
+      next_look = done + kCompletionsBetweenLooks;
+      now = SteadyClock::now();
+    }
+    const double iops =
+        static_cast<double>(done) / std::chrono::duration<double>(now - began).count();
+    Settle();
+    return iops;
+  }
+
+ private:
+  void Read(unsigned slot, uint64_t offset) {
+    io_uring_sqe* const entry = ::io_uring_get_sqe(&ring_);
+    ::io_uring_prep_read(entry, 0, memory_.data() + size_t{slot} * kBlockBytes, kBlockBytes,
+                         offset);
+    ::io_uring_sqe_set_flags(entry, IOSQE_FIXED_FILE);
+    ::io_uring_sqe_set_data64(entry, slot);
+  }
+  void Settle() {
+    Must(::io_uring_submit(&ring_), "io_uring_submit");
+    for (unsigned left = depth_; left > 0; --left) {
+      io_uring_cqe* entry = nullptr;
+      Must(::io_uring_wait_cqe(&ring_, &entry), "io_uring_wait_cqe");
+      ::io_uring_cqe_seen(&ring_, entry);
+    }
+  }
+
+  unsigned depth_;
+  Mapping memory_;
+  io_uring ring_{};
+};
+
+// A driver that lays its requests out once and offers them again and again.
+class Driven {
+ public:
+  Driven(std::unique_ptr<Disk> disk, std::unique_ptr<IoEngine> engine, unsigned depth)
+      : depth_(depth),
+        device_(
+            Must(BlockDevice::Create(std::move(disk), std::move(engine), {.drive_id = "probe"}))),
+        rig_(*device_),
+        ring_(rig_.ram, ToInteger(BlockDevice::kQueueSize), /*event_index=*/true),
+        headers_(rig_.ram.Allocate(size_t{depth} * kHeaderBytes)),
+        status_(rig_.ram.Allocate(depth)),
+        fds_{pollfd{rig_.state().notify_fd(QueueIndex{0}).get(), POLLIN, 0},
+             pollfd{device_->host_event_fd(), POLLIN, 0}} {
+    const GuestAddress data = rig_.ram.Allocate(size_t{depth} * kBlockBytes, kBlockBytes);
+    std::memset(rig_.ram.Bytes(headers_, size_t{depth} * kHeaderBytes).data(), 0,
+                size_t{depth} * kHeaderBytes);
+    for (uint16_t i = 0; i < depth; ++i) {
+      const auto first = static_cast<uint16_t>(i * kDescriptors);
+      const auto next = [&](int step) { return static_cast<uint16_t>(first + step); };
+      ring_.SetDescriptor(first,
+                          {ToInteger(headers_ + i * kHeaderBytes), kHeaderBytes, kNext, next(1)});
+      ring_.SetDescriptor(next(1), {ToInteger(data + uint64_t{i} * kBlockBytes), kBlockBytes,
+                                    kNext | kWrite, next(2)});
+      ring_.SetDescriptor(next(2), {ToInteger(status_ + i), 1, kWrite, 0});
+    }
+    sectors_ = rig_.ram.Bytes(headers_, size_t{depth} * kHeaderBytes).data() + kSectorOffset;
+    rig_.driver.Start(kVersion1Feature | kEventIndexFeature64, ring_.place());
+    rig_.Pump();
+  }
+
+  double Iops(Offsets& offsets) {
+    for (uint16_t i = 0; i < depth_; ++i) Offer(i, offsets.Next());
+    const auto began = SteadyClock::now();
+    auto now = began;
+    uint64_t done = 0;
+    uint64_t next_look = 0;
+    while (now - began < kRound) {
+      Kick();
+      done += Wait([&](uint16_t slot) { Offer(slot, offsets.Next()); });
+      if (done < next_look) continue;
+      next_look = done + kCompletionsBetweenLooks;
+      now = SteadyClock::now();
+    }
+    const double iops =
+        static_cast<double>(done) / std::chrono::duration<double>(now - began).count();
+    Kick();
+    for (uint64_t left = depth_; left > 0;) left -= Wait([](uint16_t) {});
+    return iops;
+  }
+
+ private:
+  static constexpr uint32_t kHeaderBytes = 16;
+  static constexpr size_t kSectorOffset = 8;
+  static constexpr uint16_t kDescriptors = 3;
+
+  void Offer(uint16_t slot, uint64_t offset) {
+    const uint64_t sector = offset / kSectorBytes;
+    std::memcpy(sectors_ + size_t{slot} * kHeaderBytes, &sector, sizeof(sector));
+    ring_.Offer(static_cast<uint16_t>(slot * kDescriptors));
+  }
+  void Kick() {
+    if (ring_.Publish()) rig_.driver.Notify(0);
+  }
+  // Lets the device work until something is answered; tells of each and returns how many.
+  template <typename Answered>
+  uint64_t Wait(Answered answered) {
+    while (ring_.used_index() == next_used_) {
+      ring_.SetUsedEvent(next_used_);
+      ::poll(fds_.data(), fds_.size(), -1);
+      if ((fds_[0].revents & POLLIN) != 0) rig_.state().ProcessQueue(QueueIndex{0});
+      if ((fds_[1].revents & POLLIN) != 0) rig_.state().ProcessHostEvents();
+    }
+    uint64_t count = 0;
+    for (const uint16_t end = ring_.used_index(); next_used_ != end; ++next_used_, ++count) {
+      const UsedEntry entry = ring_.used_entry(next_used_ % ring_.size());
+      if (entry.len != kBlockBytes + 1) Must(-EIO, "the device's answer");
+      answered(static_cast<uint16_t>(entry.id / kDescriptors));
+    }
+    return count;
+  }
+
+  unsigned depth_;
+  std::unique_ptr<BlockDevice> device_;
+  Rig rig_;
+  DriverRing ring_;
+  GuestAddress headers_;
+  GuestAddress status_;
+  std::array<pollfd, 2> fds_;
+  std::byte* sectors_ = nullptr;
+  uint16_t next_used_ = 0;
+};
+
+void Print(const char* name, const std::vector<double>& values, const char* after) {
+  std::printf("\"%s\": [", name);
+  for (size_t i = 0; i < values.size(); ++i) std::printf("%s%.0f", i > 0 ? ", " : "", values[i]);
+  std::printf("]%s", after);
+}
+
+int Run(const std::string& path, unsigned depth, HostCache cache, int rounds) {
+  auto bare_disk = Must(DiskFile::Open(path, Access::kReadOnly, cache));
+  std::unique_ptr<Disk> disk = Must(DiskFile::Open(path, Access::kReadOnly, cache));
+  auto engine = Must(CreateUringEngine(*disk));
+  Offsets bare_offsets(disk->size_bytes());
+  Offsets device_offsets(disk->size_bytes());
+  Bare bare(*bare_disk, depth);
+  Driven driven(std::move(disk), std::move(engine), depth);
+  std::vector<double> bare_iops, device_iops;
+  for (int round = 0; round <= rounds; ++round) {
+    const double of_bare = bare.Iops(bare_offsets);
+    const double of_device = driven.Iops(device_offsets);
+    if (round == 0) continue;  // warms up
+    bare_iops.push_back(of_bare);
+    device_iops.push_back(of_device);
+  }
+  std::printf("{");
+  Print("bare_iops", bare_iops, ", ");
+  Print("device_iops", device_iops, "}\n");
+  return 0;
+}
+
+}  // namespace
+}  // namespace ember::virtio::testing
+
+int main(int argc, char** argv) {
+  using ember::virtio::HostCache;
+  const std::string cache = argc == 5 ? argv[3] : "";
+  const int depth = argc == 5 ? std::atoi(argv[2]) : 0;
+  constexpr int kMaxDepth = 64;  // three descriptors each, in a queue of 256
+  if ((cache != "direct" && cache != "cached") || depth < 1 || depth > kMaxDepth) {
+    std::fprintf(stderr, "usage: block_probe FILE DEPTH(1-%d) direct|cached ROUNDS\n", kMaxDepth);
+    return 2;
+  }
+  return ember::virtio::testing::Run(argv[1], static_cast<unsigned>(depth),
+                                     cache == "direct" ? HostCache::kBypassed : HostCache::kUsed,
+                                     std::atoi(argv[4]));
+}

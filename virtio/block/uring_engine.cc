@@ -1,0 +1,358 @@
+#include "virtio/block/uring_engine.h"
+
+#include <fcntl.h>
+#include <liburing.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/concat.h"
+#include "virtio/block/sync_engine.h"
+
+namespace ember::virtio {
+namespace {
+
+constexpr unsigned kDepth = 128;
+// Twice the calls, for each may be cancelled; the completion ring is twice as large again.
+constexpr unsigned kEntries = 2 * kDepth;
+// user_data of what nobody waits for: cancellations, and entries withdrawn before the host took
+// them.
+constexpr uint64_t kNobody = ~uint64_t{0};
+
+io_uring_restriction AllowOperation(uint8_t operation) {
+  io_uring_restriction restriction{};
+  restriction.opcode = IORING_RESTRICTION_SQE_OP;
+  restriction.sqe_op = operation;
+  return restriction;
+}
+
+// What the ring may do at all, whatever is written to it.
+Status Restrict(io_uring& ring) {
+  io_uring_restriction flags{};
+  flags.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+  flags.sqe_flags = IOSQE_FIXED_FILE;
+  io_uring_restriction registration{};
+  registration.opcode = IORING_RESTRICTION_REGISTER_OP;
+  registration.register_op = IORING_REGISTER_FILES_UPDATE;
+  std::array<io_uring_restriction, 10> restrictions{AllowOperation(IORING_OP_READ),
+                                                    AllowOperation(IORING_OP_WRITE),
+                                                    AllowOperation(IORING_OP_READV),
+                                                    AllowOperation(IORING_OP_WRITEV),
+                                                    AllowOperation(IORING_OP_FSYNC),
+                                                    AllowOperation(IORING_OP_FALLOCATE),
+                                                    AllowOperation(IORING_OP_NOP),
+                                                    AllowOperation(IORING_OP_ASYNC_CANCEL),
+                                                    flags,
+                                                    registration};
+  const int failed = ::io_uring_register_restrictions(&ring, restrictions.data(),
+                                                      static_cast<unsigned>(restrictions.size()));
+  if (failed < 0) return Error::FromErrorNumber("io_uring restrictions", -failed);
+  return {};
+}
+
+int SetUp(io_uring& ring) {
+  // Disabled until it is restricted. Its thread is not interrupted for a completion (5.19); a host
+  // that does not know that flag does without.
+  io_uring_params params{};
+  params.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL;
+  int failed = ::io_uring_queue_init_params(kEntries, &ring, &params);
+  if (failed != -EINVAL) return failed;
+  params = {};
+  params.flags = IORING_SETUP_R_DISABLED;
+  return ::io_uring_queue_init_params(kEntries, &ring, &params);
+}
+
+// A ring that is set up, for its life. Not movable: liburing's functions take its address.
+class Ring {
+ public:
+  static Result<std::unique_ptr<Ring>> Create() {
+    std::unique_ptr<Ring> owner(new Ring);
+    if (const int failed = SetUp(owner->ring_); failed < 0) {
+      const char* const hint =
+          failed == -ENOSYS || failed == -EPERM
+              ? "io_engine Async needs io_uring, which this host does not have "
+                "or does not allow (see kernel.io_uring_disabled): "
+                "io_uring_setup"
+              : "io_engine Async: io_uring_setup";
+      return Error::FromErrorNumber(hint, -failed);
+    }
+    owner->valid_ = true;
+    return owner;
+  }
+  ~Ring() {
+    if (valid_) ::io_uring_queue_exit(&ring_);
+  }
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+
+  io_uring& get() { return ring_; }
+
+ private:
+  Ring() = default;
+  io_uring ring_{};
+  bool valid_ = false;
+};
+
+// How fallocate(2) does a discard or a write of zeros.
+int FallocateMode(const IoCall& call) {
+  const bool punch = call.kind == IoKind::kDiscard || call.zero_mode == ZeroMode::kMayDeallocate;
+  return FALLOC_FL_KEEP_SIZE | (punch ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
+}
+
+std::string_view NameOf(IoKind kind) {
+  switch (kind) {
+    case IoKind::kRead:
+      return "io_uring read";
+    case IoKind::kWrite:
+      return "io_uring write";
+    case IoKind::kDiscard:
+      return "io_uring fallocate for a discard";
+    case IoKind::kZero:
+      return "io_uring fallocate for zeros";
+    case IoKind::kFlush:
+      break;
+  }
+  return "io_uring fdatasync";
+}
+
+class UringEngine final : public IoEngine {
+ public:
+  UringEngine(std::unique_ptr<Ring> ring, Disk& disk, const PlainFile& file)
+      : owner_(std::move(ring)), ring_(&owner_->get()), disk_(&disk), file_(file), calls_(kDepth) {
+    finished_.reserve(kDepth);
+  }
+  ~UringEngine() override { UringEngine::Stop(); }
+
+  size_t depth() const override { return kDepth; }
+  // The ring's own descriptor is readable while its completion queue has entries.
+  int finished_fd() const override { return ring_->ring_fd; }
+
+  std::optional<IoResult> Start(IoTag tag, const IoCall& call) override;
+  bool Submit() override;
+  std::optional<IoCompletion> TakeFinished() override;
+  void WaitForAll() override;
+  void Stop() override;
+  Status UseDisk(Disk& disk) override;
+
+ private:
+  struct Call {
+    IoCall call;
+    bool with_host = false;
+  };
+  // What became of a call: as read(2) would return it, or an error number below 0.
+  struct Finished {
+    uint64_t tag = 0;
+    int result = 0;
+  };
+
+  // Whether the ring can do it.
+  bool Suits(const IoCall& call) const;
+  IoResult DoWithoutRing(const IoCall& call);
+  void Prepare(io_uring_sqe& entry, const IoCall& call) const;
+  IoResult ResultOf(const IoCall& call, int result);
+  // The next of the completion ring that is a call's.
+  std::optional<Finished> TakeFromRing();
+  // Waits until there is something to take.
+  void WaitForOne();
+  // Makes nothing of the entries that the host did not take; their calls are in finished_.
+  void WithdrawUnsubmitted();
+  void CancelAll();
+
+  const std::unique_ptr<Ring> owner_;
+  io_uring* const ring_;
+  Disk* disk_;
+  PlainFile file_;
+  bool can_fallocate_ = true;
+  std::vector<Call> calls_;         // by tag
+  unsigned with_host_ = 0;          // calls that are not in finished_ yet, nor taken
+  std::vector<Finished> finished_;  // taken from the ring before TakeFinished() asked
+};
+
+bool UringEngine::Suits(const IoCall& call) const {
+  switch (call.kind) {
+    case IoKind::kRead:
+    case IoKind::kWrite:
+      return file_.Takes(call.offset, call.pieces);
+    case IoKind::kDiscard:
+    case IoKind::kZero:
+      return can_fallocate_;
+    case IoKind::kFlush:
+      break;
+  }
+  return true;
+}
+
+// Sectors that share a block of the host's with others are written by reading the block first, so
+// nothing else may be writing to it.
+IoResult UringEngine::DoWithoutRing(const IoCall& call) {
+  const bool shares_blocks = (call.offset | call.len_bytes) % file_.offset_alignment_bytes != 0;
+  if (call.kind == IoKind::kWrite && shares_blocks) WaitForAll();
+  return CallDisk(*disk_, call);
+}
+
+std::optional<IoResult> UringEngine::Start(IoTag tag, const IoCall& call) {
+  if (!Suits(call)) return DoWithoutRing(call);
+  io_uring_sqe* const entry = ::io_uring_get_sqe(ring_);
+  if (entry == nullptr) return Error::FromErrorNumber("io_uring's queue", EAGAIN);
+  Prepare(*entry, call);
+  ::io_uring_sqe_set_flags(entry, IOSQE_FIXED_FILE);
+  ::io_uring_sqe_set_data64(entry, ToInteger(tag));
+  calls_[ToInteger(tag)] = {.call = call, .with_host = true};
+  ++with_host_;
+  return std::nullopt;
+}
+
+void UringEngine::Prepare(io_uring_sqe& entry, const IoCall& call) const {
+  constexpr int kRegisteredFile = 0;  // the index of the only one
+  const auto count = static_cast<unsigned>(call.pieces.size());
+  switch (call.kind) {
+    case IoKind::kRead:
+      if (count == 1) {
+        return ::io_uring_prep_read(&entry, kRegisteredFile, call.pieces[0].iov_base,
+                                    static_cast<unsigned>(call.len_bytes), call.offset);
+      }
+      return ::io_uring_prep_readv(&entry, kRegisteredFile, call.pieces.data(), count, call.offset);
+    case IoKind::kWrite:
+      if (count == 1) {
+        return ::io_uring_prep_write(&entry, kRegisteredFile, call.pieces[0].iov_base,
+                                     static_cast<unsigned>(call.len_bytes), call.offset);
+      }
+      return ::io_uring_prep_writev(&entry, kRegisteredFile, call.pieces.data(), count,
+                                    call.offset);
+    case IoKind::kDiscard:
+    case IoKind::kZero:
+      return ::io_uring_prep_fallocate(&entry, kRegisteredFile, FallocateMode(call),
+                                       static_cast<off_t>(call.offset),
+                                       static_cast<off_t>(call.len_bytes));
+    case IoKind::kFlush:
+      break;
+  }
+  ::io_uring_prep_fsync(&entry, kRegisteredFile, IORING_FSYNC_DATASYNC);
+}
+
+bool UringEngine::Submit() {
+  while (::io_uring_sq_ready(ring_) > 0) {
+    const int taken = ::io_uring_submit(ring_);
+    if (taken <= 0 && taken != -EINTR) return false;
+  }
+  return true;
+}
+
+std::optional<UringEngine::Finished> UringEngine::TakeFromRing() {
+  io_uring_cqe* entry = nullptr;
+  while (::io_uring_peek_cqe(ring_, &entry) == 0) {
+    const Finished finished{.tag = entry->user_data, .result = entry->res};
+    ::io_uring_cqe_seen(ring_, entry);
+    if (finished.tag == kNobody) continue;
+    calls_[finished.tag].with_host = false;
+    --with_host_;
+    return finished;
+  }
+  return std::nullopt;
+}
+
+std::optional<IoCompletion> UringEngine::TakeFinished() {
+  std::optional<Finished> finished;
+  if (finished_.empty()) {
+    finished = TakeFromRing();
+  } else {
+    finished = finished_.back();
+    finished_.pop_back();
+  }
+  if (!finished) return std::nullopt;
+  return IoCompletion{.tag = IoTag{static_cast<uint32_t>(finished->tag)},
+                      .result = ResultOf(calls_[finished->tag].call, finished->result)};
+}
+
+IoResult UringEngine::ResultOf(const IoCall& call, int result) {
+  const bool range = call.kind == IoKind::kDiscard || call.kind == IoKind::kZero;
+  if (result >= 0) return range ? call.len_bytes : static_cast<uint64_t>(result);
+  if (range && result == -EOPNOTSUPP) {
+    can_fallocate_ = false;
+    return DoWithoutRing(call);
+  }
+  // A file system that wants more alignment than it says.
+  const bool transfer = call.kind == IoKind::kRead || call.kind == IoKind::kWrite;
+  if (transfer && result == -EINVAL && file_.memory_alignment_bytes > 1) return DoWithoutRing(call);
+  return Error::FromErrorNumber(NameOf(call.kind), -result);
+}
+
+void UringEngine::WaitForOne() {
+  io_uring_cqe* entry = nullptr;
+  const int failed = ::io_uring_wait_cqe(ring_, &entry);
+  // Anything else says that the ring is not what we made it.
+  EMBER_CHECK(failed == 0 || failed == -EINTR || failed == -EAGAIN);
+}
+
+void UringEngine::WithdrawUnsubmitted() {
+  for (unsigned left = ::io_uring_sq_ready(ring_); left > 0; --left) {
+    const unsigned index = (ring_->sq.sqe_tail - left) & *ring_->sq.kring_mask;
+    io_uring_sqe& entry = ring_->sq.sqes[index];
+    if (entry.user_data != kNobody) {
+      finished_.push_back({.tag = entry.user_data, .result = -EAGAIN});
+      calls_[entry.user_data].with_host = false;
+      --with_host_;
+    }
+    ::io_uring_prep_nop(&entry);
+    ::io_uring_sqe_set_data64(&entry, kNobody);
+  }
+}
+
+void UringEngine::WaitForAll() {
+  if (!Submit()) WithdrawUnsubmitted();
+  while (with_host_ > 0) {
+    WaitForOne();
+    while (const std::optional<Finished> finished = TakeFromRing()) finished_.push_back(*finished);
+  }
+}
+
+void UringEngine::CancelAll() {
+  for (uint64_t tag = 0; tag < calls_.size(); ++tag) {
+    if (!calls_[tag].with_host) continue;
+    io_uring_sqe* const entry = ::io_uring_get_sqe(ring_);
+    if (entry == nullptr) return;
+    ::io_uring_prep_cancel64(entry, tag, 0);
+    ::io_uring_sqe_set_data64(entry, kNobody);
+  }
+  Submit();
+}
+
+void UringEngine::Stop() {
+  WithdrawUnsubmitted();
+  if (with_host_ > 0) CancelAll();
+  WaitForAll();
+  finished_.clear();
+}
+
+Status UringEngine::UseDisk(Disk& disk) {
+  EMBER_CHECK(with_host_ == 0 && finished_.empty());
+  const std::optional<PlainFile> file = disk.plain_file();
+  if (!file) return Error("io_engine Async cannot go on with a disk that is not a plain file");
+  const int updated = ::io_uring_register_files_update(ring_, 0, &file->fd, 1);
+  if (updated < 0) return Error::FromErrorNumber("io_uring_register_files_update", -updated);
+  disk_ = &disk;
+  file_ = *file;
+  can_fallocate_ = true;
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<IoEngine>> CreateUringEngine(Disk& disk) {
+  const std::optional<PlainFile> file = disk.plain_file();
+  if (!file) return Error("io_engine Async needs a disk that is a plain file");
+  std::unique_ptr<Ring> ring = TRY(Ring::Create());
+  if (const int failed = ::io_uring_register_files(&ring->get(), &file->fd, 1); failed < 0) {
+    return Error::FromErrorNumber("io_uring_register_files", -failed);
+  }
+  TRY(Restrict(ring->get()));
+  if (const int failed = ::io_uring_enable_rings(&ring->get()); failed < 0) {
+    return Error::FromErrorNumber("io_uring_enable_rings", -failed);
+  }
+  return std::unique_ptr<IoEngine>(std::make_unique<UringEngine>(std::move(ring), disk, *file));
+}
+
+}  // namespace ember::virtio
