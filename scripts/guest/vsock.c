@@ -1,10 +1,9 @@
 // vsock: both ends of vsock streams, for the tests.
 //   vsock send CID PORT SEED BYTES   connects, sends `pattern SEED BYTES`, ends its half, and prints
-//                                    the line that the peer answers
+//                                    "bytes=<n> crc32=<hex>" of that and the line the peer answers
 //   vsock receive CID PORT           connects, and prints "bytes=<n> crc32=<hex>" of what comes
-//   vsock sink PORT COUNT            accepts COUNT connections, one after the other, and answers each
-//                                    at its end with the line that receive prints
-//   vsock source PORT SEED BYTES     accepts one connection and sends it the pattern
+//   vsock sink PORT COUNT            accepts connections, one after the other, and answers each at its
+//                                    end with the line that receive prints, until COUNT are answered
 //   vsock echo PORT COUNT            accepts COUNT connections, holds them all at once, and sends
 //                                    each back what it gets until it ends
 //   vsock flood CID PORT SECONDS     connects, sends and never reads; then resets the connection
@@ -87,18 +86,21 @@ static int accept_from(int listener) {
   return fd;
 }
 
-static void write_all(int fd, const unsigned char* data, size_t size) {
+// 0 where the peer is gone.
+static int write_all(int fd, const unsigned char* data, size_t size) {
   while (size > 0) {
-    ssize_t count = write(fd, data, size);
-    if (count <= 0) fail("write");
+    ssize_t count = send(fd, data, size, MSG_NOSIGNAL);
+    if (count <= 0) return 0;
     data += count;
     size -= (size_t)count;
   }
+  return 1;
 }
 
-// The bytes of scripts/guest/pattern.c.
-static void send_pattern(int fd, uint64_t state, uint64_t left) {
-  while (left > 0) {
+// Sends the bytes of scripts/guest/pattern.c and prints what they were.
+static void send_pattern(int fd, uint64_t state, uint64_t bytes) {
+  uint32_t crc = 0;
+  for (uint64_t left = bytes; left > 0;) {
     for (size_t at = 0; at < sizeof(buffer); at += sizeof(state)) {
       state ^= state << 13;
       state ^= state >> 7;
@@ -106,13 +108,15 @@ static void send_pattern(int fd, uint64_t state, uint64_t left) {
       memcpy(buffer + at, &state, sizeof(state));
     }
     size_t count = left < sizeof(buffer) ? (size_t)left : sizeof(buffer);
-    write_all(fd, buffer, count);
+    if (!write_all(fd, buffer, count)) fail("write");
+    crc = crc32(crc, buffer, count);
     left -= count;
   }
+  printf("bytes=%" PRIu64 " crc32=%08x\n", bytes, crc);
 }
 
-// Reads to the end; the line that says what came goes into `line`.
-static void receive_all(int fd, char* line, size_t size) {
+// Reads to the end; the line that says what came goes into `line`. 0 where the peer broke off.
+static int receive_all(int fd, char* line, size_t size) {
   uint64_t bytes = 0;
   uint32_t crc = 0;
   ssize_t count;
@@ -120,8 +124,8 @@ static void receive_all(int fd, char* line, size_t size) {
     crc = crc32(crc, buffer, (size_t)count);
     bytes += (uint64_t)count;
   }
-  if (count < 0) fail("read");
   snprintf(line, size, "bytes=%" PRIu64 " crc32=%08x\n", bytes, crc);
+  return count == 0;
 }
 
 static void print_answer(int fd) {
@@ -135,8 +139,11 @@ static void sink(int listener, int count) {
   while (count-- > 0) {
     int fd = accept_from(listener);
     char line[80];
-    receive_all(fd, line, sizeof(line));
-    write_all(fd, (unsigned char*)line, strlen(line));
+    // Who breaks off gets no answer, and does not count.
+    if (!receive_all(fd, line, sizeof(line)) ||
+        !write_all(fd, (unsigned char*)line, strlen(line))) {
+      ++count;
+    }
     close(fd);
   }
 }
@@ -151,10 +158,7 @@ static void echo(int listener, int count) {
     for (int i = open_count; i > 0; --i) {
       if (fds[i].revents == 0) continue;
       ssize_t got = read(fds[i].fd, buffer, sizeof(buffer));
-      if (got > 0) {
-        write_all(fds[i].fd, buffer, (size_t)got);
-        continue;
-      }
+      if (got > 0 && write_all(fds[i].fd, buffer, (size_t)got)) continue;
       close(fds[i].fd);
       fds[i] = fds[open_count--];
       --left;
@@ -185,20 +189,16 @@ static int run(int argc, char** argv) {
     print_answer(fd);
   } else if (strcmp(verb, "receive") == 0 && argc == 4) {
     char line[80];
-    receive_all(connect_to(argv[2], argv[3]), line, sizeof(line));
+    if (!receive_all(connect_to(argv[2], argv[3]), line, sizeof(line))) fail("read");
     fputs(line, stdout);
   } else if (strcmp(verb, "sink") == 0 && argc == 4) {
     sink(listen_on(argv[2]), atoi(argv[3]));
-  } else if (strcmp(verb, "source") == 0 && argc == 5) {
-    int fd = accept_from(listen_on(argv[2]));
-    send_pattern(fd, strtoull(argv[3], NULL, 0), strtoull(argv[4], NULL, 0));
-    print_answer(fd);
   } else if (strcmp(verb, "echo") == 0 && argc == 4) {
     echo(listen_on(argv[2]), atoi(argv[3]));
   } else if (strcmp(verb, "flood") == 0 && argc == 5) {
     flood(connect_to(argv[2], argv[3]), argv[4]);
   } else {
-    fputs("usage: vsock send|receive|sink|source|echo|flood …\n", stderr);
+    fputs("usage: vsock send|receive|sink|echo|flood …\n", stderr);
     return 2;
   }
   return 0;
