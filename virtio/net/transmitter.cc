@@ -90,15 +90,16 @@ std::optional<NetHeader> Transmitter::Parse(Buffers& packet) const {
 std::optional<Rest> Transmitter::SendPending() {
   NetMetrics& metrics = traffic_.metrics;
   const uint64_t frame_bytes = pending_->frame.size_bytes();
+  const std::chrono::nanoseconds now = traffic_.clock.Now();
   if (!pending_->admitted) {
-    if (!traffic_.limiter.Consume(frame_bytes, traffic_.clock.Now())) {
+    if (!traffic_.limiter.Consume(frame_bytes, now)) {
       metrics.tx_rate_limiter_throttled.Add();
       return Rest::kThrottled;
     }
     pending_->admitted = true;
     CountSource(pending_->frame);
   }
-  const SendOutcome outcome = Send(*pending_);
+  const SendOutcome outcome = Send(*pending_, now);
   if (outcome == SendOutcome::kFull) return Rest::kBackend;
   if (outcome == SendOutcome::kSent) {
     metrics.tx_count.Add();
@@ -113,13 +114,12 @@ std::optional<Rest> Transmitter::SendPending() {
   return std::nullopt;
 }
 
-SendOutcome Transmitter::Send(const Pending& pending) {
+SendOutcome Transmitter::Send(const Pending& pending, std::chrono::nanoseconds now) {
   const std::span<const iovec> frame = pending.frame.pieces();
   pieces_.assign(1, iovec{});
   pieces_.insert(pieces_.end(), frame.begin(), frame.end());
-  const std::chrono::nanoseconds start = traffic_.clock.Now();
   const SendOutcome outcome = traffic_.backend.Send(pair_, pending.header, pieces_);
-  traffic_.metrics.tap_write_agg.Add(traffic_.clock.Now() - start);
+  traffic_.metrics.tap_write_agg.Add(traffic_.clock.Now() - now);
   return outcome;
 }
 

@@ -52,7 +52,7 @@ class Transmitter {
   std::optional<NetHeader> Parse(Buffers& packet) const;
   // Sends the pending frame, or says why not.
   std::optional<Rest> SendPending();
-  SendOutcome Send(const Pending& pending);
+  SendOutcome Send(const Pending& pending, std::chrono::nanoseconds now);
   void CountSource(const Buffers& frame);
   void Complete(DescriptorChain chain);
   void Publish();
