@@ -43,6 +43,17 @@ def block_cached(bench):
     return block_ratio(bench, "block_cached_ratio", "cached", (32,))
 
 
+def net_tx(bench):
+    """Frames from an in-process driver's ring through a tap, over bare writes to it; the lower size."""
+    measured = bench.probe("net_probe", bench.count(15))
+    ratios = {size: statistics.median(measured[size]) / statistics.median(measured[f"{size}_bare"])
+              for size in ("tx_1514", "tx_gso")}
+    lowest = min(ratios, key=ratios.get)
+    samples = {"ember": measured[lowest], "tap": measured[f"{lowest}_bare"]}
+    result = row("net_tx_ratio", "ratio", samples, floor="tap", value=ratios[lowest])
+    return {**result, "by_size": ratios}
+
+
 def vsock_stream(bench):
     """A vsock stream between an in-process driver and a socket, over a bare pair; the slower way."""
     measured = bench.probe("vsock_probe", bench.count(15))
@@ -98,6 +109,7 @@ def device_thread(bench):
 
 ROWS = {
     "queue_chains_per_s": queue_chains,
+    "net_tx_ratio": net_tx,
     "vsock_stream_ratio": vsock_stream,
     "flood_growth_mib": flood_growth,
 }
