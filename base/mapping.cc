@@ -54,7 +54,8 @@ Result<Mapping> Mapping::File(const Fd& fd, const FileOptions& options) {
     return Error::FromErrorNumber(Concat("mmap at file offset ", options.offset_bytes), EOVERFLOW);
   }
   const int protection = options.access == Access::kReadOnly ? PROT_READ : kReadWrite;
-  const int flags = options.sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE;
+  const int flags = (options.sharing == Sharing::kShared ? MAP_SHARED : MAP_PRIVATE) |
+                    (options.reserve == Reserve::kNone ? MAP_NORESERVE : 0);
   void* const data = TRY(Map(options.size_bytes, protection, flags, fd.get(),
                              static_cast<off_t>(options.offset_bytes)));
   return Mapping(data, options.size_bytes);

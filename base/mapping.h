@@ -14,11 +14,14 @@ namespace ember {
 class Mapping {
  public:
   enum class Sharing { kPrivate, kShared };
+  // Whether the host sets memory aside for all of it, where it does that (huge pages).
+  enum class Reserve { kAll, kNone };
   struct FileOptions {
     uint64_t offset_bytes = 0;  // a multiple of the page size
     size_t size_bytes = 0;
     Access access = Access::kReadWrite;
     Sharing sharing = Sharing::kShared;
+    Reserve reserve = Reserve::kAll;
   };
 
   // Anonymous private memory, zeroed on first touch, not reserved against overcommit.

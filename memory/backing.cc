@@ -17,6 +17,8 @@
 namespace ember {
 namespace {
 
+constexpr unsigned kHugePagesFlags = MFD_HUGETLB | MFD_HUGE_2MB;
+
 uint64_t SumOfSizes(std::span<const GuestRange> ranges) {
   uint64_t sum = 0;
   for (const GuestRange& range : ranges) sum += range.size_bytes;
@@ -60,7 +62,8 @@ Result<Fd> CreateMemfd(uint64_t size_bytes, unsigned extra_flags) {
   return memfd;
 }
 
-Result<MemoryHost> AllocateMemfd(std::span<const GuestRange> ranges, unsigned extra_flags) {
+Result<MemoryHost> AllocateMemfd(std::span<const GuestRange> ranges, unsigned extra_flags,
+                                 Mapping::Reserve reserve) {
   MemoryHost host;
   host.memfd = TRY(CreateMemfd(SumOfSizes(ranges), extra_flags));
   uint64_t offset_bytes = 0;
@@ -68,7 +71,8 @@ Result<MemoryHost> AllocateMemfd(std::span<const GuestRange> ranges, unsigned ex
     Mapping mapping = TRY_CONTEXT(Mapping::File(host.memfd, {.offset_bytes = offset_bytes,
                                                              .size_bytes = range.size_bytes,
                                                              .access = Access::kReadWrite,
-                                                             .sharing = Mapping::Sharing::kShared}),
+                                                             .sharing = Mapping::Sharing::kShared,
+                                                             .reserve = reserve}),
                                   Concat("guest memory at ", range.start));
     KeepOutOfDumps(mapping);
     host.mappings.push_back(std::move(mapping));
@@ -96,7 +100,7 @@ std::string HugePageCount(std::string_view name) {
 Result<MemoryHost> AllocateHugePages(std::span<const GuestRange> ranges) {
   // mmap() of a shared hugetlbfs file reserves its pages: a shortage shows here, not as SIGBUS when
   // the guest runs.
-  Result<MemoryHost> host = AllocateMemfd(ranges, MFD_HUGETLB | MFD_HUGE_2MB);
+  Result<MemoryHost> host = AllocateMemfd(ranges, kHugePagesFlags, Mapping::Reserve::kAll);
   if (host) return host;
   return std::move(host).error().WithContext(
       Concat("guest memory needs ", SumOfSizes(ranges) / kHugePageBytes,
@@ -112,11 +116,38 @@ Result<MemoryHost> AllocateHostMemory(std::span<const GuestRange> ranges, Memory
     case MemoryBacking::kTransparentHuge:
       return AllocateAnonymous(ranges, backing);
     case MemoryBacking::kMemfd:
-      return AllocateMemfd(ranges, 0);
+      return AllocateMemfd(ranges, 0, Mapping::Reserve::kAll);
     case MemoryBacking::kHugetlbfs2M:
       return AllocateHugePages(ranges);
   }
   return Error("unknown memory backing");
+}
+
+Result<MemoryHost> AllocateSparseMemory(const GuestRange& range, MemoryBacking backing) {
+  const std::span<const GuestRange> ranges(&range, 1);
+  if (backing != MemoryBacking::kHugetlbfs2M) return AllocateHostMemory(ranges, backing);
+  return AllocateMemfd(ranges, kHugePagesFlags, Mapping::Reserve::kNone);
+}
+
+Status DropAnonymousPages(std::byte* host, uint64_t len) {
+  if (::madvise(host, len, MADV_DONTNEED) < 0) return Error::FromErrno("madvise");
+  return {};
+}
+
+// For hugetlbfs too, whose pages MADV_DONTNEED would leave in the file.
+Status PunchHole(int memfd, uint64_t offset_bytes, uint64_t len) {
+  if (::fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  static_cast<off_t>(offset_bytes), static_cast<off_t>(len)) < 0) {
+    return Error::FromErrno("fallocate");
+  }
+  return {};
+}
+
+Status AllocateFileRange(int memfd, uint64_t offset_bytes, uint64_t len) {
+  if (::fallocate(memfd, 0, static_cast<off_t>(offset_bytes), static_cast<off_t>(len)) < 0) {
+    return Error::FromErrno(Concat("fallocate of ", len, " bytes"));
+  }
+  return {};
 }
 
 }  // namespace ember

@@ -50,6 +50,15 @@ Status CheckRanges(const std::vector<GuestRange>& ranges, uint64_t page_bytes) {
   return {};
 }
 
+// What PluggableMemory itself does not know: it lies above RAM.
+Status CheckPluggable(const GuestRange& range, const GuestRange& last_ram) {
+  if (!CheckedAdd(range.start, range.size_bytes)) {
+    return Error(Concat("pluggable ", Describe(range), " does not end below 2^64"));
+  }
+  if (range.start >= last_ram.end()) return {};
+  return Error(Concat("pluggable ", Describe(range), " is not above ", Describe(last_ram)));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<GuestMemory>> GuestMemory::Create(std::vector<GuestRange> ranges,
@@ -58,6 +67,11 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::Create(std::vector<GuestRange>
   const bool huge = options.backing == MemoryBacking::kHugetlbfs2M;
   TRY(CheckRanges(ranges, huge ? kHugePageBytes : PageBytes()));
 
+  std::unique_ptr<PluggableMemory> pluggable;
+  if (options.pluggable) {
+    TRY(CheckPluggable(options.pluggable->range, ranges.back()));
+    pluggable = TRY(PluggableMemory::Create(*options.pluggable, options.backing));
+  }
   MemoryHost host = TRY(AllocateHostMemory(ranges, options.backing));
   std::vector<Region> regions;
   uint64_t offset_bytes = 0;
@@ -68,19 +82,21 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::Create(std::vector<GuestRange>
                        .memfd_offset_bytes = host.memfd.valid() ? offset_bytes : 0});
     offset_bytes += ranges[index].size_bytes;
   }
-  return std::unique_ptr<GuestMemory>(new GuestMemory(std::move(regions), std::move(host.mappings),
-                                                      std::move(host.memfd), options));
+  return std::unique_ptr<GuestMemory>(
+      new GuestMemory(std::move(regions), std::move(host), std::move(pluggable), options));
 }
 
-GuestMemory::GuestMemory(std::vector<Region> regions, std::vector<Mapping> mappings, Fd memfd,
-                         const Options& options)
+GuestMemory::GuestMemory(std::vector<Region> regions, MemoryHost host,
+                         std::unique_ptr<PluggableMemory> pluggable, const Options& options)
     : options_(options),
-      memfd_(std::move(memfd)),
-      mappings_(std::move(mappings)),
-      regions_(std::move(regions)) {
+      memfd_(std::move(host.memfd)),
+      mappings_(std::move(host.mappings)),
+      regions_(std::move(regions)),
+      pluggable_(std::move(pluggable)) {
   if (!options_.track_dirty_pages) return;
   std::vector<GuestRange> ranges;
   for (const Region& region : regions_) ranges.push_back(region.range);
+  if (pluggable_ != nullptr) ranges.push_back(pluggable_->range());
   dirty_ = std::make_unique<DirtyPages>(ranges);
 }
 
@@ -94,58 +110,56 @@ const GuestMemory::Region* GuestMemory::Find(GuestAddress at) const {
 
 bool GuestMemory::IsRam(GuestAddress at, uint64_t len) const {
   while (len > 0) {
-    const Region* const region = Find(at);
-    if (region == nullptr) return false;
-    const uint64_t piece = std::min(len, BytesFrom(*region, at));
+    const uint64_t piece = HostPrefix(at, len).size();
+    if (piece == 0) return false;
     len -= piece;
-    at = region->range.end();
+    at = at + piece;
   }
   return true;
 }
 
-uint64_t GuestMemory::BytesFrom(const Region& region, GuestAddress at) {
-  return region.range.size_bytes - (ToInteger(at) - ToInteger(region.range.start));
+std::span<std::byte> GuestMemory::PluggedPrefix(GuestAddress at, uint64_t len) const {
+  if (pluggable_ == nullptr) return {};
+  return pluggable_->Prefix(at, len);
 }
 
 std::byte* GuestMemory::HostAddress(const Region& region, GuestAddress at) {
   return region.host + (ToInteger(at) - ToInteger(region.range.start));
 }
 
+// A piece is empty where its block was unplugged since the look at it.
 Status GuestMemory::ReadBytes(GuestAddress at, std::span<std::byte> out) const {
   if (!IsRam(at, out.size())) return NotInRam(at, out.size());
   while (!out.empty()) {
-    const Region& region = *Find(at);
-    const size_t piece = std::min(out.size(), BytesFrom(region, at));
-    std::memcpy(out.data(), HostAddress(region, at), piece);
-    out = out.subspan(piece);
-    at = at + piece;
+    const std::span<const std::byte> piece = HostPrefix(at, out.size());
+    if (piece.empty()) return NotInRam(at, out.size());
+    std::memcpy(out.data(), piece.data(), piece.size());
+    out = out.subspan(piece.size());
+    at = at + piece.size();
   }
   return {};
 }
 
 Status GuestMemory::WriteBytes(GuestAddress at, std::span<const std::byte> in) const {
   if (!IsRam(at, in.size())) return NotInRam(at, in.size());
-  GuestAddress to = at;
-  std::span<const std::byte> rest = in;
-  while (!rest.empty()) {
-    const Region& region = *Find(to);
-    const size_t piece = std::min(rest.size(), BytesFrom(region, to));
-    std::memcpy(HostAddress(region, to), rest.data(), piece);
-    rest = rest.subspan(piece);
-    to = to + piece;
+  while (!in.empty()) {
+    const std::span<std::byte> piece = HostPrefix(at, in.size());
+    if (piece.empty()) return NotInRam(at, in.size());
+    std::memcpy(piece.data(), in.data(), piece.size());
+    MarkDirty(at, piece.size());
+    in = in.subspan(piece.size());
+    at = at + piece.size();
   }
-  MarkDirty(at, in.size());
   return {};
 }
 
 Result<std::span<std::byte>> GuestMemory::HostSpan(GuestAddress at, uint64_t len) const {
   if (len == 0) return std::span<std::byte>();
+  const std::span<std::byte> bytes = HostPrefix(at, len);
+  if (bytes.size() == len) return bytes;
   const Region* const region = Find(at);
   if (region == nullptr) return NotInRam(at, len);
-  if (len > BytesFrom(*region, at)) {
-    return Error(Concat(Describe(at, len), " is not within ", Describe(region->range), " of RAM"));
-  }
-  return std::span<std::byte>(HostAddress(*region, at), len);
+  return Error(Concat(Describe(at, len), " is not within ", Describe(region->range), " of RAM"));
 }
 
 void GuestMemory::MarkDirty(GuestAddress at, uint64_t len) const {

@@ -16,28 +16,30 @@
 #include "base/fd.h"
 #include "base/mapping.h"
 #include "base/result.h"
+#include "memory/backing.h"
 #include "memory/dirty_pages.h"
 #include "memory/guest_address.h"
+#include "memory/pluggable_memory.h"
 
 namespace ember {
 
 template <typename T>
 concept Pod = std::is_trivially_copyable_v<T> && std::is_standard_layout_v<T>;
 
-// kTransparentHuge is anonymous memory that asks for the host's transparent huge pages, so pieces
-// of files are read into it and not mapped.
-enum class MemoryBacking { kAnonymous, kTransparentHuge, kMemfd, kHugetlbfs2M };
-
 // The guest's RAM. Regions are fixed after Create(), sorted, and do not overlap; the guest and
 // devices write to their bytes concurrently, so what is read here may change at any time: copy
 // once, then validate the copy. Copies are plain memcpy(): a concurrent write may tear them, at no
 // worse cost than a guest that wrote nonsense. An access of 0 bytes touches nothing and succeeds
-// anywhere. All const methods may be called from any thread, but see MapFilePrivately().
+// anywhere. What is plugged of pluggable memory counts as RAM for every access, though it is in no
+// region; only such accesses pay for the look at what is plugged. All const methods may be called
+// from any thread, but see MapFilePrivately().
 class GuestMemory {
  public:
   struct Options {
     MemoryBacking backing = MemoryBacking::kAnonymous;
     bool track_dirty_pages = false;
+    // Space for memory that comes later, above all RAM; none of it is plugged.
+    std::optional<PluggableMemory::Options> pluggable;
   };
 
   // One region as KVM and a snapshot see it.
@@ -71,18 +73,19 @@ class GuestMemory {
     return WriteBytes(at, std::as_bytes(std::span<const T, 1>(&value, 1)));
   }
 
-  // The host bytes of a range inside one region: for iovecs and ring pointers that stay valid for
-  // the memory's life. Empty (and null) where `len` is 0. Does not mark anything dirty: call
-  // MarkDirty for what a device wrote.
+  // The host bytes of a range inside one region or plugged memory: for iovecs and ring pointers
+  // that stay valid for the memory's life. Empty (and null) where `len` is 0. Does not mark
+  // anything dirty: call MarkDirty for what a device wrote.
   Result<std::span<std::byte>> HostSpan(GuestAddress at, uint64_t len) const;
-  // The same for as much of the range as lies in the region that holds `at`; empty where none does.
+  // The same for as much of the range as lies in the region that holds `at`, or in plugged memory
+  // from there on; empty where that is none.
   std::span<std::byte> HostPrefix(GuestAddress at, uint64_t len) const {
     for (const Region& region : regions_) {
       if (!region.range.Contains(at)) continue;
       const uint64_t offset = ToInteger(at) - ToInteger(region.range.start);
       return {region.host + offset, std::min(len, region.range.size_bytes - offset)};
     }
-    return {};
+    return PluggedPrefix(at, len);
   }
   void MarkDirty(GuestAddress at, uint64_t len) const;
 
@@ -108,14 +111,19 @@ class GuestMemory {
   uint64_t page_bytes() const;
 
   std::span<const Region> regions() const { return regions_; }
-  uint64_t size_bytes() const;
+  uint64_t size_bytes() const;  // of the regions
+  // Null where there is none. Borrowed.
+  PluggableMemory* pluggable() const { return pluggable_.get(); }
   MemoryBacking backing() const { return options_.backing; }
-  // Null unless dirty pages are tracked. Borrowed.
+  // Null unless dirty pages are tracked. Pluggable memory is one more region there, after all
+  // others. Borrowed.
   DirtyPages* dirty_pages() const { return dirty_.get(); }
 
  private:
-  GuestMemory(std::vector<Region> regions, std::vector<Mapping> mappings, Fd memfd,
-              const Options& options);
+  GuestMemory(std::vector<Region> regions, MemoryHost host,
+              std::unique_ptr<PluggableMemory> pluggable, const Options& options);
+  // HostPrefix() of an address in no region.
+  std::span<std::byte> PluggedPrefix(GuestAddress at, uint64_t len) const;
   // The region that holds `at`, or null.
   const Region* Find(GuestAddress at) const;
   // Whether every byte of the range is in some region. True where `len` is 0.
@@ -123,14 +131,14 @@ class GuestMemory {
   // Release() of whole pages. memory/guest_memory_release.cc.
   Status ReleasePages(const Region& region, const GuestRange& pages) const;
   Status ReleaseAnonymous(const Region& region, const GuestRange& pages) const;
-  // For `at` in `region`: the bytes from there to its end, and the first one's place in the host.
-  static uint64_t BytesFrom(const Region& region, GuestAddress at);
+  // The place in the host of `at`, which lies in `region`.
   static std::byte* HostAddress(const Region& region, GuestAddress at);
 
   const Options options_;
   Fd memfd_;
   std::vector<Mapping> mappings_;
   std::vector<Region> regions_;
+  std::unique_ptr<PluggableMemory> pluggable_;
   std::unique_ptr<DirtyPages> dirty_;
   // Where MapFilePrivately() put pieces of files; constant once the machine runs.
   mutable std::vector<GuestRange> file_ranges_;

@@ -30,26 +30,12 @@ GuestRange Overlap(const GuestRange& a, const GuestRange& b) {
   return {.start = start, .size_bytes = ToInteger(end) - ToInteger(start)};
 }
 
-Status DropPages(std::byte* host, uint64_t len) {
-  if (::madvise(host, len, MADV_DONTNEED) < 0) return Error::FromErrno("madvise");
-  return {};
-}
-
 // Over memory of ours: the caller found the range in a region.
 Status ReplaceWithAnonymous(std::byte* host, uint64_t len) {
   void* const mapped = ::mmap(host, len, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
   if (mapped == MAP_FAILED) return Error::FromErrno("mmap");
   ::madvise(mapped, len, MADV_DONTDUMP);
-  return {};
-}
-
-// For hugetlbfs too, whose pages MADV_DONTNEED would leave in the file.
-Status PunchHole(int memfd, uint64_t offset_bytes, uint64_t len) {
-  if (::fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  static_cast<off_t>(offset_bytes), static_cast<off_t>(len)) < 0) {
-    return Error::FromErrno("fallocate");
-  }
   return {};
 }
 
@@ -61,6 +47,9 @@ std::optional<GuestAddress> GuestMemory::AddressOf(const std::byte* host) const 
     const auto offset = std::bit_cast<uintptr_t>(host) - std::bit_cast<uintptr_t>(region.host);
     if (offset < region.range.size_bytes) return region.range.start + offset;
   }
+  if (pluggable_ == nullptr) return std::nullopt;
+  const auto offset = std::bit_cast<uintptr_t>(host) - std::bit_cast<uintptr_t>(pluggable_->host());
+  if (offset < pluggable_->range().size_bytes) return pluggable_->range().start + offset;
   return std::nullopt;
 }
 
@@ -73,7 +62,8 @@ Result<uint64_t> GuestMemory::Release(GuestAddress at, uint64_t len) const {
   TRY(HostSpan(at, len));
   const GuestRange pages = WholeUnits(at, len, page_bytes());
   if (pages.size_bytes == 0) return uint64_t{0};
-  TRY_CONTEXT(ReleasePages(*Find(pages.start), pages),
+  const Region* const region = Find(pages.start);
+  TRY_CONTEXT(region != nullptr ? ReleasePages(*region, pages) : pluggable_->Discard(pages),
               Concat("release of ", pages.size_bytes, " bytes of guest memory at ", pages.start));
   MarkDirty(pages.start, pages.size_bytes);
   return pages.size_bytes;
@@ -96,7 +86,7 @@ Status GuestMemory::ReleaseAnonymous(const Region& region, const GuestRange& pag
     }
     TRY(ReplaceWithAnonymous(HostAddress(region, piece.start), piece.size_bytes));
   }
-  return DropPages(HostAddress(region, pages.start), pages.size_bytes);
+  return DropAnonymousPages(HostAddress(region, pages.start), pages.size_bytes);
 }
 
 }  // namespace ember
