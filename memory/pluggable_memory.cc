@@ -91,14 +91,20 @@ std::span<std::byte> PluggableMemory::Prefix(GuestAddress at, uint64_t len) cons
   return {host() + offset, end - offset};
 }
 
-Status PluggableMemory::Reserve(Blocks blocks) const {
-  if (backing_ != MemoryBacking::kHugetlbfs2M) return {};
-  return AllocateFileRange(memfd(), blocks.first * block_bytes(), blocks.count * block_bytes());
+uint64_t PluggableMemory::OffsetOf(const GuestRange& pages) const {
+  const uint64_t offset = ToInteger(pages.start) - ToInteger(range().start);
+  EMBER_CHECK(offset <= range().size_bytes && pages.size_bytes <= range().size_bytes - offset);
+  return offset;
+}
+
+Result<uint64_t> PluggableMemory::Reserve(const GuestRange& pages) const {
+  if (backing_ != MemoryBacking::kHugetlbfs2M) return uint64_t{0};
+  TRY(AllocateFileRange(memfd(), OffsetOf(pages), pages.size_bytes));
+  return pages.size_bytes;
 }
 
 Status PluggableMemory::Discard(const GuestRange& pages) const {
-  const uint64_t offset = ToInteger(pages.start) - ToInteger(range().start);
-  EMBER_CHECK(offset <= range().size_bytes && pages.size_bytes <= range().size_bytes - offset);
+  const uint64_t offset = OffsetOf(pages);
   if (memfd() < 0) return DropAnonymousPages(host() + offset, pages.size_bytes);
   return PunchHole(memfd(), offset, pages.size_bytes);
 }

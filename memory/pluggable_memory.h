@@ -57,18 +57,20 @@ class PluggableMemory {
   // The host's bytes from `at` on, for as many of `len` as are plugged without a gap.
   std::span<std::byte> Prefix(GuestAddress at, uint64_t len) const;
 
-  // Makes sure of the host's memory for blocks about to be plugged, where the backing can run out:
-  // huge pages. Harmless where it is there already.
-  Status Reserve(Blocks blocks) const;
+  // Makes sure of the host's memory for pages about to be plugged, where the backing can run out:
+  // huge pages, which the host clears at once. Harmless where it is there already. Returns for how
+  // many bytes there was something to make sure of: all, or none.
+  Result<uint64_t> Reserve(const GuestRange& pages) const;
   // From now on devices reach the blocks, or do not.
   void SetPlugged(Blocks blocks);
   void SetUnplugged(Blocks blocks);
-  // Gives the host the memory behind pages of its own size within range(), whether they are plugged
-  // or not. They then read zeros.
+  // Gives the host the memory behind pages, plugged or not. They then read zeros.
   Status Discard(const GuestRange& pages) const;
 
  private:
   PluggableMemory(const Options& options, MemoryBacking backing, MemoryHost host);
+  // Where pages of the host's, which lie within range(), begin in the mapping and the file.
+  uint64_t OffsetOf(const GuestRange& pages) const;
   // Calls `task` with each word that holds bits of blocks, and a mask of those bits.
   template <typename Task>
   void ForEachWord(Blocks blocks, Task&& task) const;

@@ -15,6 +15,7 @@
 #include "tests/base/temporary_directory.h"
 #include "tests/virtio/driver/driver_ring.h"
 #include "tests/virtio/driver/fake_device.h"
+#include "tests/virtio/driver/fake_mem_slots.h"
 #include "tests/virtio/driver/fake_net_backend.h"
 #include "tests/virtio/driver/memory_disk.h"
 #include "tests/virtio/driver/rig.h"
@@ -22,6 +23,7 @@
 #include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
 #include "virtio/console/console_device.h"
+#include "virtio/mem/mem_device.h"
 #include "virtio/net/net_device.h"
 #include "virtio/pmem/pmem_device.h"
 #include "virtio/rng/rng_device.h"
@@ -74,6 +76,7 @@ const Listed kDevices[] = {
        static const TemporaryDirectory directory;
        return *VsockDevice::Create({.guest_cid = 3, .uds_path = directory.Path("v")});
      }},
+    {"Memory", []() -> std::unique_ptr<MemDevice> { return MakeMemDevice(); }},
 };
 
 class VirtioDeviceContract : public ::testing::TestWithParam<Listed> {

@@ -2,6 +2,7 @@
 #define EMBER_TESTS_VIRTIO_DRIVER_RIG_H_
 
 #include <memory>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/thread.h"
@@ -19,8 +20,10 @@ class Rig {
  public:
   explicit Rig(VirtioDevice& device, bool track_dirty_pages = false)
       : Rig(device, GuestMemory::Options{.track_dirty_pages = track_dirty_pages}) {}
-  Rig(VirtioDevice& device, const GuestMemory::Options& memory)
-      : ram(memory),
+  Rig(VirtioDevice& device, const GuestMemory::Options& memory) : Rig(device, GuestRam(memory)) {}
+  // With memory that the device was made with.
+  Rig(VirtioDevice& device, GuestRam guest_ram)
+      : ram(std::move(guest_ram)),
         transport(*MmioTransport::Create(device, ram.memory(), line)),
         driver(*transport) {}
 
