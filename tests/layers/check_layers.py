@@ -55,6 +55,10 @@ HOMES = (
     Home("libfdt", re.compile(r"libfdt"), re.compile(r"firmware/fdt|tests/firmware/")),
 )
 
+ARCHITECTURES = {"x86_64", "aarch64"}
+# Guests in machine code, which CMake builds for their architecture alone.
+ARCHITECTURE_TESTS = re.compile(r"tests/payload/")
+
 MAX_LINES = 600
 LONG_LINES = {".h": 250, ".cc": 400}
 
@@ -97,6 +101,14 @@ def check_foreign_include(file: pathlib.Path, header: str) -> str | None:
     return None
 
 
+def check_architecture_include(file: pathlib.Path, header: str) -> str | None:
+    """What is wrong with `#include "header"` in `file` on another architecture, or None."""
+    wanted = ARCHITECTURES & set(pathlib.PurePosixPath(header).parts)
+    if wanted <= set(file.parts) or ARCHITECTURE_TESTS.match(file.as_posix()):
+        return None
+    return f"{header} is of one architecture; only the folders of that architecture may include it"
+
+
 def check_line(file: pathlib.Path, line: str) -> Iterator[str]:
     """What is wrong with one line of `file`."""
     if include := INCLUDE.match(line):
@@ -104,10 +116,10 @@ def check_line(file: pathlib.Path, line: str) -> Iterator[str]:
         # A home holds whichever way the header is spelled.
         wrong = check_foreign_include(file, foreign or project)
         if wrong is None and project is not None:
-            wrong = check_project_include(file, project)
+            wrong = check_project_include(file, project) or check_architecture_include(file, project)
         if wrong is not None:
             yield wrong
-    if ARCHITECTURE_CONDITION.match(line) and not {"x86_64", "aarch64"} & set(file.parts):
+    if ARCHITECTURE_CONDITION.match(line) and not ARCHITECTURES & set(file.parts):
         yield "a condition on the architecture; the code belongs in the architecture's folder"
     if LEFTOVER.search(line):
         yield "unfinished work is an issue, not a comment"

@@ -65,6 +65,16 @@ class CheckLayersTest(unittest.TestCase):
         self.assert_include("jailer/x.cc", '"memory/layout.h"', "base/ alone")
         self.assert_include("jailer/x.cc", '"base/fd.h"', None)
 
+    def test_headers_of_an_architecture_stay_in_its_folders(self) -> None:
+        self.assert_include("vmm/board.cc", '"memory/x86_64/layout.h"', "of one architecture")
+        self.assert_include("vmm/board.cc", '"memory/layout.h"', None)
+        self.assert_include("vmm/x86_64/board.cc", '"memory/x86_64/layout.h"', None)
+        self.assert_include("vmm/x86_64/board.cc", '"memory/aarch64/layout.h"', "of one architecture")
+        self.write("vmm/x86_64/board.cc", "")
+        self.assert_include("tests/memory/layout_test.cc", '"memory/x86_64/layout.h"', "of one architecture")
+        self.write("tests/memory/layout_test.cc", "")
+        self.assert_include("tests/payload/guest.cc", '"kvm/x86_64/cpuid.h"', None)
+
     def test_relative_includes_are_found(self) -> None:
         self.assert_include("base/x.cc", '"fd.h"', "not a path from the root")
 

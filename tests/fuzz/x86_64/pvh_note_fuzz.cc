@@ -4,7 +4,7 @@
 #include <span>
 
 #include "tests/firmware/elf_builder.h"
-#include "tests/fuzz/boot_input.h"
+#include "tests/fuzz/x86_64/boot_input.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using ember::firmware::Bytes;

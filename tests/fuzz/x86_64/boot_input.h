@@ -1,5 +1,5 @@
-#ifndef EMBER_TESTS_FUZZ_BOOT_INPUT_H_
-#define EMBER_TESTS_FUZZ_BOOT_INPUT_H_
+#ifndef EMBER_TESTS_FUZZ_X86_64_BOOT_INPUT_H_
+#define EMBER_TESTS_FUZZ_X86_64_BOOT_INPUT_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -38,4 +38,4 @@ inline void BootKernel(std::span<const std::byte> kernel,
 
 }  // namespace ember
 
-#endif  // EMBER_TESTS_FUZZ_BOOT_INPUT_H_
+#endif  // EMBER_TESTS_FUZZ_X86_64_BOOT_INPUT_H_
