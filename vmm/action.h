@@ -24,6 +24,9 @@ struct PutDrive {
 struct PutNetworkInterface {
   NetworkInterfaceConfig interface;
 };
+struct PutMemoryHotplug {
+  MemoryHotplugConfig memory;
+};
 struct PutSerial {
   SerialConfig serial;
 };
@@ -63,6 +66,10 @@ struct GetBalloonHinting {};
 struct PatchNetworkInterface {
   NetworkInterfaceUpdate update;
 };
+struct PatchMemoryHotplug {
+  MemoryHotplugUpdate update;
+};
+struct GetMemoryHotplug {};
 struct InstanceStart {};
 struct PauseVm {};
 struct ResumeVm {};
@@ -72,12 +79,13 @@ struct FlushMetrics {};
 // What is asked of the devices of a machine that runs.
 using DeviceAction =
     std::variant<PatchDrive, PatchPmem, PatchNetworkInterface, PatchBalloon, PatchBalloonStatistics,
-                 GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting>;
+                 GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting,
+                 PatchMemoryHotplug, GetMemoryHotplug>;
 
-using Action =
-    std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive, PutPmem,
-                 PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole, PutVsock,
-                 InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
+using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive, PutPmem,
+                            PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
+                            PutVsock, PutMemoryHotplug, InstanceStart, PauseVm, ResumeVm,
+                            SendCtrlAltDel, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

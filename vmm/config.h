@@ -13,6 +13,7 @@
 #include "vmm/block/drive.h"
 #include "vmm/console/console.h"
 #include "vmm/entropy/entropy.h"
+#include "vmm/memory_hotplug/memory_hotplug.h"
 #include "vmm/net/network_interface.h"
 #include "vmm/pmem/pmem.h"
 #include "vmm/vsock/vsock.h"
@@ -86,6 +87,7 @@ struct VmConfig {
   std::optional<EntropyConfig> entropy;
   std::optional<ConsoleConfig> console;  // ours
   std::optional<VsockConfig> vsock;
+  std::optional<MemoryHotplugConfig> memory_hotplug;
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };

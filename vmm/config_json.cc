@@ -13,6 +13,7 @@
 #include "vmm/config_json_writer.h"
 #include "vmm/console/console_json.h"
 #include "vmm/entropy/entropy_json.h"
+#include "vmm/memory_hotplug/memory_hotplug_json.h"
 #include "vmm/net/network_interface_json.h"
 #include "vmm/pmem/pmem_json.h"
 #include "vmm/vsock/vsock_json.h"
@@ -42,7 +43,7 @@ constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",  
 
 // Sections of the contract's configuration file that no device of this version serves.
 constexpr std::string_view kUnsupportedSections[] = {"cpu-config", "logger", "metrics",
-                                                     "mmds-config", "memory-hotplug"};
+                                                     "mmds-config"};
 
 bool IsNullOrEmpty(const JsonValue& json) {
   const auto* array = std::get_if<JsonValue::Array>(&json.value);
@@ -138,6 +139,14 @@ Result<std::optional<VsockConfig>> ReadVsockSection(const JsonValue& json) {
   VsockConfig vsock = TRY_CONTEXT(ReadVsock(*section), "vsock");
   TRY_CONTEXT(Validate(vsock), "vsock");
   return vsock;
+}
+
+Result<std::optional<MemoryHotplugConfig>> ReadMemoryHotplugSection(const JsonValue& json) {
+  const JsonValue* section = FindSection(json, "memory-hotplug");
+  if (section == nullptr) return std::nullopt;
+  const MemoryHotplugConfig memory = TRY_CONTEXT(ReadMemoryHotplug(*section), "memory-hotplug");
+  TRY_CONTEXT(Validate(memory), "memory-hotplug");
+  return memory;
 }
 
 void WriteFields(JsonWriter& out, const MachineConfig& machine) {
@@ -253,6 +262,7 @@ Result<VmConfig> ParseConfigFile(std::string_view text) {
     TRY_CONTEXT(Validate(*config.console), "console");
   }
   config.vsock = TRY(ReadVsockSection(json));
+  config.memory_hotplug = TRY(ReadMemoryHotplugSection(json));
   return config;
 }
 
@@ -293,7 +303,8 @@ std::string ToJson(const VmConfig& config) {
     WriteFields(out, pmem);
     out.EndObject();
   }
-  out.EndArray().Null("memory-hotplug");
+  out.EndArray();
+  WriteSection(out, "memory-hotplug", config.memory_hotplug);
   // Ours; a client of the contract meets it only where it set it.
   if (config.console) WriteSection(out, "console", config.console);
   out.EndObject();

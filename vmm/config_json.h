@@ -11,6 +11,7 @@
 #include "vmm/config_json_value.h"
 #include "vmm/console/console_json.h"
 #include "vmm/entropy/entropy_json.h"
+#include "vmm/memory_hotplug/memory_hotplug_json.h"
 #include "vmm/net/network_interface_json.h"
 #include "vmm/pmem/pmem_json.h"
 #include "vmm/vsock/vsock_json.h"

@@ -9,6 +9,7 @@
 #include "vmm/block/drive_device.h"
 #include "vmm/console/console_device.h"
 #include "vmm/entropy/entropy_device.h"
+#include "vmm/memory_hotplug/memory_hotplug_device.h"
 #include "vmm/net/network_interface_device.h"
 #include "vmm/pmem/pmem_device.h"
 #include "vmm/vsock/vsock_device.h"
@@ -31,6 +32,9 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::Create(const VmConfig& config, con
   if (config.entropy) TRY_CONTEXT(devices->AddEntropy(*config.entropy), "entropy");
   if (config.console) TRY_CONTEXT(devices->AddConsole(*config.console), "console");
   if (config.vsock) TRY_CONTEXT(devices->AddVsock(*config.vsock), "vsock");
+  if (config.memory_hotplug) {
+    TRY_CONTEXT(devices->AddMemoryHotplug(*config.memory_hotplug), "memory-hotplug");
+  }
   return devices;
 }
 
@@ -102,6 +106,13 @@ Status DeviceSet::AddConsole(const ConsoleConfig& console) {
 Status DeviceSet::AddVsock(const VsockConfig& vsock) {
   std::unique_ptr<virtio::VsockDevice> device = TRY(CreateVsock(vsock));
   vsock_ = TRY(Plug("vsock", std::move(device), vsock.thread));
+  return {};
+}
+
+Status DeviceSet::AddMemoryHotplug(const MemoryHotplugConfig& memory) {
+  std::unique_ptr<virtio::MemDevice> device =
+      TRY(CreateMemoryHotplug(memory, site_.vm, site_.memory));
+  memory_hotplug_ = TRY(Plug("memory", std::move(device), memory.thread));
   return {};
 }
 

@@ -16,6 +16,7 @@
 #include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
 #include "virtio/console/console_device.h"
+#include "virtio/mem/mem_device.h"
 #include "virtio/net/net_device.h"
 #include "virtio/pmem/pmem_device.h"
 #include "virtio/rng/rng_device.h"
@@ -38,7 +39,7 @@ class DeviceSet {
     Board& board;
     EventLoop& loop;
     const GuestMemory& memory;
-    GuestRange device_memory;  // where memory that devices bring can lie; empty if none does
+    AddressAllocator addresses;  // for memory that devices bring
   };
 
   // Plugs in the devices of `config`, in the order in which the guest finds them. An error names
@@ -62,7 +63,7 @@ class DeviceSet {
     kvm::MemorySlot slot;  // of the device's memory
   };
 
-  explicit DeviceSet(const Site& site) : site_(site), addresses_(site.device_memory) {}
+  explicit DeviceSet(const Site& site) : site_(site), addresses_(site.addresses) {}
 
   template <typename Device>
   Result<Plugged<Device>> Plug(const std::string& id, std::unique_ptr<Device> device,
@@ -80,6 +81,7 @@ class DeviceSet {
   Status AddEntropy(const EntropyConfig& entropy);
   Status AddConsole(const ConsoleConfig& console);
   Status AddVsock(const VsockConfig& vsock);
+  Status AddMemoryHotplug(const MemoryHotplugConfig& memory);
 
   Result<Reply> Do(const PatchDrive& action, VmConfig& config);
   Result<Reply> Do(const PatchPmem& action, VmConfig& config);
@@ -91,6 +93,9 @@ class DeviceSet {
   Result<Reply> Do(const StartBalloonHinting& action, VmConfig& config);
   Result<Reply> Do(const StopBalloonHinting& action, VmConfig& config);
   Result<Reply> Do(const GetBalloonHinting& action, VmConfig& config);
+  // memory_hotplug/memory_hotplug_actions.cc
+  Result<Reply> Do(const PatchMemoryHotplug& action, VmConfig& config);
+  Result<Reply> Do(const GetMemoryHotplug& action, VmConfig& config);
 
   const Site site_;
   AddressAllocator addresses_;
@@ -101,6 +106,7 @@ class DeviceSet {
   std::optional<Plugged<virtio::RngDevice>> entropy_;
   std::optional<Plugged<virtio::ConsoleDevice>> console_;
   std::optional<Plugged<virtio::VsockDevice>> vsock_;
+  std::optional<Plugged<virtio::MemDevice>> memory_hotplug_;
 };
 
 }  // namespace ember::vmm

@@ -130,6 +130,12 @@ Status PrebootController::Do(const PutVsock& action) {
   return {};
 }
 
+Status PrebootController::Do(const PutMemoryHotplug& action) {
+  TRY(Validate(action.memory));
+  config_.memory_hotplug = action.memory;
+  return {};
+}
+
 template <typename Other>
 Status PrebootController::Do(const Other&) {
   return Error("The requested operation is not supported before starting the microVM.");

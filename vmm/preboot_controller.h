@@ -37,6 +37,7 @@ class PrebootController {
   Status Do(const PutEntropy& action);
   Status Do(const PutConsole& action);
   Status Do(const PutVsock& action);
+  Status Do(const PutMemoryHotplug& action);
   // What needs a machine.
   template <typename Other>
   Status Do(const Other&);

@@ -8,6 +8,7 @@
 #include "kvm/system.h"
 #include "memory/layout.h"
 #include "vmm/guest_kernel.h"
+#include "vmm/memory_hotplug/memory_hotplug_device.h"
 #include "vmm/processors.h"
 #include "vmm/virtual_machine.h"
 
@@ -49,15 +50,15 @@ class VirtualMachine::Builder {
   Result<std::unique_ptr<Machine>> Build() {
     kvm::System system = TRY(kvm::System::Open());
     EMBER_LOG(kInfo, "KVM: ", kvm::Describe(system.backend()));
-    TRY(AllocateMemory());
+    AddressAllocator addresses(TRY(DeviceMemory(system)));
+    TRY(AllocateMemory(addresses));
     machine_->vm_ = TRY(kvm::Vm::Create(system, *machine_->memory_));
     TRY(AddBoard());
-    const GuestRange device_memory = TRY(DeviceMemory(system));
     machine_->devices_ = TRY(DeviceSet::Create(config_, {.vm = *machine_->vm_,
                                                          .board = *machine_->board_,
                                                          .loop = machine_->host_.loop,
                                                          .memory = *machine_->memory_,
-                                                         .device_memory = device_memory}));
+                                                         .addresses = addresses}));
     auto vcpus = TRY(CreateProcessors(system, *machine_->vm_, config_.machine));
     TRY(LoadKernel(*vcpus.front()));
     TRY(StartThreads(std::move(vcpus)));
@@ -66,22 +67,26 @@ class VirtualMachine::Builder {
   }
 
  private:
-  Status AllocateMemory() {
+  uint64_t RamBytes() const {
     constexpr uint64_t kMib = uint64_t{1024} * 1024;
-    machine_->memory_ =
-        TRY(GuestMemory::Create(RamRanges(config_.machine.mem_size_mib * kMib), MemoryOptions()));
+    return config_.machine.mem_size_mib * kMib;
+  }
+
+  Status AllocateMemory(AddressAllocator& addresses) {
+    GuestMemory::Options options{.backing = Backing(config_.machine.huge_pages),
+                                 .track_dirty_pages = config_.machine.track_dirty_pages};
+    if (config_.memory_hotplug) {
+      options.pluggable =
+          TRY_CONTEXT(TakePluggable(*config_.memory_hotplug, addresses), "memory-hotplug");
+    }
+    machine_->memory_ = TRY(GuestMemory::Create(RamRanges(RamBytes()), options));
     return {};
   }
 
   // Costs a third of a millisecond, so only for a machine that needs some.
   Result<GuestRange> DeviceMemory(const kvm::System& system) const {
-    if (config_.pmem.empty()) return GuestRange{};
-    return DeviceMemoryRange(machine_->memory_->size_bytes(), TRY(system.PhysicalAddressBits()));
-  }
-
-  GuestMemory::Options MemoryOptions() const {
-    return {.backing = Backing(config_.machine.huge_pages),
-            .track_dirty_pages = config_.machine.track_dirty_pages};
+    if (config_.pmem.empty() && !config_.memory_hotplug) return GuestRange{};
+    return DeviceMemoryRange(RamBytes(), TRY(system.PhysicalAddressBits()));
   }
 
   Status AddBoard() {

@@ -33,6 +33,10 @@ Result<Outcome> PutEntropy(const Call& call);
 Result<Outcome> GetMachineConfig(const Call& call);
 Result<Outcome> PutMachineConfig(const Call& call);
 Result<Outcome> PatchMachineConfig(const Call& call);
+// memory_hotplug.cc
+Result<Outcome> GetMemoryHotplug(const Call& call);
+Result<Outcome> PutMemoryHotplug(const Call& call);
+Result<Outcome> PatchMemoryHotplug(const Call& call);
 // pmem.cc
 Result<Outcome> PutPmem(const Call& call);
 Result<Outcome> PatchPmem(const Call& call);

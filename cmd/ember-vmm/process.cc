@@ -165,6 +165,9 @@ Status Process::StartFromFile(const std::string& path) {
   if (config.balloon) TRY(controller_->PerformHere(vmm::PutBalloon{*config.balloon}));
   if (config.vsock) TRY(controller_->PerformHere(vmm::PutVsock{*config.vsock}));
   if (config.entropy) TRY(controller_->PerformHere(vmm::PutEntropy{*config.entropy}));
+  if (config.memory_hotplug) {
+    TRY(controller_->PerformHere(vmm::PutMemoryHotplug{*config.memory_hotplug}));
+  }
   if (config.console) TRY(controller_->PerformHere(vmm::PutConsole{*config.console}));
   TRY(controller_->PerformHere(vmm::InstanceStart{}));
   return {};

@@ -96,8 +96,7 @@ TEST(ConfigFileTest, ASectionTwiceIsAnError) {
 }
 
 TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
-  for (const std::string_view name :
-       {"cpu-config", "logger", "metrics", "mmds-config", "memory-hotplug"}) {
+  for (const std::string_view name : {"cpu-config", "logger", "metrics", "mmds-config"}) {
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":[]"))), "");
     for (const std::string_view value : {"{}", "[{}]", "\"/path\"", "false"}) {
@@ -231,6 +230,19 @@ TEST(ConfigFileTest, AConsoleIsThereWhereItsSectionIs) {
   EXPECT_EQ(ErrorOf(FileWith(R"("console":{"ports":[]})")), "console: ports is empty");
 }
 
+TEST(ConfigFileTest, MemoryComesAndGoesWhereItsSectionSaysSo) {
+  const Result<VmConfig> config =
+      ParseConfigFile(FileWith(R"("memory-hotplug":{"total_size_mib":1024})"));
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->memory_hotplug, (MemoryHotplugConfig{.total_size_mib = 1024}));
+  EXPECT_EQ(ErrorOf(FileWith(R"("memory-hotplug":null)")), "");
+  EXPECT_EQ(ErrorOf(FileWith(R"("memory-hotplug":{"total_size_mib":64})")),
+            "memory-hotplug: Total size must not be lower than slot size (128 MiB): total_size_mib "
+            "is 64");
+  EXPECT_EQ(ErrorOf(FileWith(R"("memory-hotplug":{})")),
+            "memory-hotplug: missing field `total_size_mib`");
+}
+
 // What GET /vm/config answers is a configuration file.
 TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
   std::vector<VmConfig> configs = {
@@ -240,6 +252,11 @@ TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
                  .path_on_host = "/q",
                  .rate_limiter = {.bandwidth = TokenBucketConfig{.size = 5, .refill_time = 6}}}}},
       {.boot_source = BootSource{.kernel_image_path = "/k"}},
+      {.boot_source = BootSource{.kernel_image_path = "/k"},
+       .memory_hotplug = MemoryHotplugConfig{.total_size_mib = 4096,
+                                             .block_size_mib = 4,
+                                             .slot_size_mib = 256,
+                                             .thread = ThreadChoice::kOwn}},
       {.boot_source = BootSource{.kernel_image_path = "/k"},
        .balloon = BalloonConfig{.amount_mib = 1,
                                 .deflate_on_oom = true,

@@ -58,6 +58,7 @@ TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
                                        PutEntropy{},
                                        PutConsole{},
                                        PutVsock{},
+                                       PutMemoryHotplug{},
                                        InstanceStart{}};
   for (const Action& action : preboot) EXPECT_EQ(Fault(action), kAfter) << action.index();
   EXPECT_EQ(controller_->snapshot()->config, config);
