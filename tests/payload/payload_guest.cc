@@ -69,10 +69,10 @@ kvm_segment Segment(uint16_t selector, uint8_t type, uint8_t privilege) {
 
 }  // namespace
 
-PayloadGuest::PayloadGuest(uint64_t memory_bytes)
+PayloadGuest::PayloadGuest(uint64_t memory_bytes, const GuestMemory::Options& options)
     : system_(Must(kvm::System::Open())),
       cpuid_(Must(kvm::x86_64::ReadSupportedCpuid(system_))),
-      memory_(Must(GuestMemory::Create(RamRanges(memory_bytes), {}))),
+      memory_(Must(GuestMemory::Create(RamRanges(memory_bytes), options))),
       vm_(Must(kvm::Vm::Create(system_, *memory_))) {
   Must(pio_.Insert({.base = kDonePort, .size_bytes = 1}, done_));
   WriteTables();

@@ -48,7 +48,8 @@ class PayloadGuest {
   static constexpr GuestAddress kInterruptHandler{0x11'0000};
   static constexpr uint64_t kStackTop = 0x8'0000;
 
-  explicit PayloadGuest(uint64_t memory_bytes = uint64_t{16} << 20);
+  explicit PayloadGuest(uint64_t memory_bytes = uint64_t{16} << 20,
+                        const GuestMemory::Options& options = {});
 
   // A new vCPU, ready to run `code` from its beginning. The second and further ones are started
   // too, without the start-up message.
