@@ -17,7 +17,7 @@ import sys
 CASE = re.compile(r"^\s*(?:TEST|TEST_F|TEST_P|TYPED_TEST)\(\s*(\w+),\s*(\w+)\)", re.MULTILINE)
 NAMED = re.compile(r"`(\w+)\.(\w+)`")
 RULE = re.compile(r"^\|\s*([^|]+?)\s*\|([^|]*)\|([^|]*)\|\s*$", re.MULTILINE)
-RULES = 26  # 17 rules, and 9 bugs that others shipped
+RULES = 29  # 20 rules, and 9 bugs that others shipped
 DEVICE = re.compile(r"^class (\w+) final : public (?:\w+::)*VirtioDevice\b", re.MULTILINE)
 
 
