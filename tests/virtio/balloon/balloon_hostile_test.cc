@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include "base/clock.h"
 #include "tests/virtio/balloon/balloon_bench.h"
 
 namespace ember::virtio::testing {
@@ -84,9 +85,10 @@ TEST(BalloonHostileTest, LongRequestsAreDoneInPieces) {
   bench.rings[0].Add(chain);
   bench.rings[0].Publish();
   bench.rig.driver.Notify(0);
-  const auto start = std::chrono::steady_clock::now();
+  // Of processor time: how long it takes by the wall is the host's affair.
+  const auto start = ProcessCpuClock().Now();
   ASSERT_TRUE(bench.rig.PumpOnce());
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(200));
+  EXPECT_LT(ProcessCpuClock().Now() - start, std::chrono::milliseconds(200));
   EXPECT_EQ(bench.rings[0].used_index(), 0);
   bench.rig.driver.Write(reg::kStatus, 0);
   EXPECT_EQ(bench.rings[0].used_index(), 0);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "tests/virtio/balloon/balloon_bench.h"
 
 namespace ember::virtio::testing {
@@ -131,9 +132,10 @@ TEST_F(BalloonStatisticsTest, TakeNoLongerForABufferOfAnyLength) {
     std::vector<Segment> chain(32, {kField, static_cast<uint32_t>(len), false});
     if (len < 640) chain.resize(1);
     bench.rings[kStatsQueue].Add(chain);
-    const auto start = std::chrono::steady_clock::now();
+    // Of processor time: how long it takes by the wall is the host's affair.
+    const auto start = ProcessCpuClock().Now();
     bench.Kick(kStatsQueue);
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(100)) << len;
+    EXPECT_LT(ProcessCpuClock().Now() - start, std::chrono::milliseconds(100)) << len;
     const bool whole = chain.size() == 1 && len % 10 == 0;
     EXPECT_EQ(bench.metrics().stats_update_fails.value() - fails, whole ? 0U : 1U) << len;
     EXPECT_EQ(Value(BalloonStatistic::kTotalMemory), std::nullopt);
