@@ -49,7 +49,8 @@ class Input {
     return word;
   }
   std::string Bytes() {
-    const size_t count = std::min<size_t>(Byte(), rest_.size());
+    const size_t wanted = Byte();
+    const size_t count = std::min(wanted, rest_.size());
     std::string bytes(rest_.begin(), rest_.begin() + static_cast<ptrdiff_t>(count));
     rest_ = rest_.subspan(count);
     return bytes;
