@@ -25,23 +25,24 @@ class PacketQueue {
   explicit PacketQueue(std::vector<GuestRange> ranges = {GuestRam::kLow, GuestRam::kHigh})
       : ram(std::move(ranges), /*track_dirty_pages=*/false),
         ring(ram, kQueueSize),
-        queue(*Queue::Create(ram.memory(),
-                             {.size = QueueSize{kQueueSize},
-                              .descriptors = ring.place().descriptors,
-                              .available = ring.place().available,
-                              .used = ring.place().used,
-                              .ready = true},
-                             {})) {}
+        queue(MakeQueue()) {}
+
+  // Begins anew, with nothing in the rings.
+  void Renew() {
+    ring = DriverRing(ram.memory(), ring.place());
+    ring.StartAt(0);
+    queue.emplace(MakeQueue());
+  }
 
   // Offers a chain and takes it. Nothing is left of it in the ring.
   Queue::PopResult Offer(std::span<const Segment> segments) {
     ring.Add(segments);
     ring.Publish();
-    return queue.Pop(storage);
+    return queue->Pop(storage);
   }
   void Finish(DescriptorChain chain) {
-    queue.Complete(std::move(chain), 0);
-    static_cast<void>(queue.Publish());
+    queue->Complete(std::move(chain), 0);
+    static_cast<void>(queue->Publish());
     ring.TakeUsed();
   }
   // What parsing the chain says: its breach, or nothing.
@@ -64,7 +65,18 @@ class PacketQueue {
   GuestRam ram;
   DriverRing ring;
   ChainStorage storage{QueueSize{kQueueSize}};
-  Queue queue;
+  std::optional<Queue> queue;
+
+ private:
+  Queue MakeQueue() const {
+    return *Queue::Create(ram.memory(),
+                          {.size = QueueSize{kQueueSize},
+                           .descriptors = ring.place().descriptors,
+                           .available = ring.place().available,
+                           .used = ring.place().used,
+                           .ready = true},
+                          {});
+  }
 };
 
 virtio_vsock_hdr SampleHeader() {
@@ -98,10 +110,10 @@ TEST(VsockPacketTest, IsFoundInAnyLayout) {
   const virtio_vsock_hdr header = SampleHeader();
   std::string wire(reinterpret_cast<const char*>(&header), sizeof(header));
   wire += "payload!and what is not part of it";
+  PacketQueue packets;
+  const GuestAddress at = packets.ram.Allocate(wire.size());
+  std::memcpy(packets.ram.Bytes(at, wire.size()).data(), wire.data(), wire.size());
   for (int round = 0; round < 500; ++round) {
-    PacketQueue packets;
-    const GuestAddress at = packets.ram.Allocate(wire.size());
-    std::memcpy(packets.ram.Bytes(at, wire.size()).data(), wire.data(), wire.size());
     std::vector<Segment> segments;
     uint64_t offset = 0;
     for (const uint32_t len : Cut(random, static_cast<uint32_t>(wire.size()), kQueueSize)) {
@@ -199,12 +211,11 @@ TEST(VsockPacketTest, StaysInsideRamAtTheEndOfEveryRegion) {
         inside += ram ? 1 : 0;
         const auto expected = ram ? std::nullopt : std::optional(Breach::kBufferNotInRam);
         const Segment data{GuestAddress{addr}, len, false};
-        PacketQueue fresh(regions);
-        fresh.PutHeader(1);
-        ASSERT_EQ(fresh.BreachOf({{{header, 44, false}, data}}), expected) << addr << " " << len;
+        packets.Renew();
+        ASSERT_EQ(packets.BreachOf({{{header, 44, false}, data}}), expected) << addr << " " << len;
         // The same as a place to write to.
-        PacketQueue writable(regions);
-        Queue::PopResult popped = writable.Offer({{{GuestAddress{addr}, len, true}}});
+        packets.Renew();
+        Queue::PopResult popped = packets.Offer({{{GuestAddress{addr}, len, true}}});
         ASSERT_EQ(popped.has_value(), ram) << addr << " " << len;
         if (popped) {
           EXPECT_EQ(PacketRoom::In(**popped).has_value(), len > kVsockHeaderBytes);
@@ -216,8 +227,9 @@ TEST(VsockPacketTest, StaysInsideRamAtTheEndOfEveryRegion) {
   EXPECT_GT(inside, 100);
   // And ends that wrap.
   for (const uint64_t addr : {~uint64_t{0}, ~uint64_t{0} - 44, uint64_t{1} << 63}) {
-    PacketQueue fresh(regions);
-    EXPECT_EQ(fresh.BreachOf({{{GuestAddress{addr}, 0xffffffff, false}}}), Breach::kBufferNotInRam);
+    packets.Renew();
+    EXPECT_EQ(packets.BreachOf({{{GuestAddress{addr}, 0xffffffff, false}}}),
+              Breach::kBufferNotInRam);
   }
 }
 
@@ -237,10 +249,11 @@ TEST(PacketRoomTest, NeedsAHeaderAndOneByte) {
 TEST(PacketRoomTest, PutsTheHeaderBeforeThePayloadInAnyLayout) {
   std::minstd_rand random(2);
   const virtio_vsock_hdr header = SampleHeader();
+  constexpr uint32_t kBytes = 80;
+  PacketQueue packets;
+  const GuestAddress at = packets.ram.Allocate(kBytes);
   for (int round = 0; round < 500; ++round) {
-    PacketQueue packets;
-    constexpr uint32_t kBytes = 80;
-    const GuestAddress at = packets.ram.Allocate(kBytes);
+    std::ranges::fill(packets.ram.Bytes(at, kBytes), std::byte{0});
     std::vector<Segment> segments;
     uint64_t offset = 0;
     for (const uint32_t len : Cut(random, kBytes, kQueueSize)) {
