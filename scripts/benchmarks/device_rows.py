@@ -54,6 +54,13 @@ def net_tx(bench):
     return {**result, "by_size": ratios}
 
 
+def rate_limiter(bench):
+    """How far limited devices are from their limits over ten seconds; the furthest counts."""
+    errors = bench.probe("rate_limiter_probe", 10)
+    samples = {name: [abs(error)] for name, error in errors.items()}
+    return row("rate_limiter_error", "ratio", samples, value=max(map(abs, errors.values())))
+
+
 def vsock_stream(bench):
     """A vsock stream between an in-process driver and a socket, over a bare pair; the slower way."""
     measured = bench.probe("vsock_probe", bench.count(15))
@@ -111,5 +118,6 @@ ROWS = {
     "queue_chains_per_s": queue_chains,
     "net_tx_ratio": net_tx,
     "vsock_stream_ratio": vsock_stream,
+    "rate_limiter_error": rate_limiter,
     "flood_growth_mib": flood_growth,
 }
