@@ -72,7 +72,7 @@ def vsock_stream(bench):
 
 
 def flood_growth(bench):
-    """What a device holds on to after a flood of garbage from its guest and of data from its peer."""
+    """What a device holds on to after floods of garbage from its guest and of data from its peers."""
     measured = bench.probe("flood_probe", bench.count(10))
     return row("flood_growth_mib", "MiB", {name: [mib] for name, mib in measured.items()},
                value=max(measured.values()))

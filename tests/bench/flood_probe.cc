@@ -27,6 +27,7 @@
 #include "tests/virtio/driver/rig.h"
 #include "virtio/block/block_device.h"
 #include "virtio/block/disk_file.h"
+#include "virtio/console/console_device.h"
 #include "virtio/net/net_device.h"
 #include "virtio/net/stream_link.h"
 #include "virtio/vsock/vsock_device.h"
@@ -64,7 +65,8 @@ class WildDriver {
 
   // One life of the driver, from reset to reset; `host` gets a turn after each of the device's.
   void Live(const std::function<void()>& host) {
-    rig_.driver.Negotiate(rig_.driver.DeviceFeatures());
+    const uint64_t declined = Below(2) == 0 ? 0 : random_() & ~kVersion1Feature;
+    rig_.driver.Negotiate(rig_.driver.DeviceFeatures() & ~declined);
     for (size_t i = 0; i < rings_.size(); ++i) {
       Fill(rings_[i]);
       rig_.driver.EnableQueue(static_cast<uint32_t>(i), rings_[i].place());
@@ -153,16 +155,17 @@ double FloodNet(std::chrono::seconds duration) {
   });
 }
 
-// Clients of a vsock device's socket that come, ask for a port, send what the guest never answers,
-// and go.
-class VsockClients {
+// Clients of a device's socket that come, say `greeting`, send what the guest never asked for,
+// read nothing, and go.
+class Clients {
  public:
-  explicit VsockClients(std::string path) : path_(std::move(path)) {}
+  Clients(std::string path, std::string_view greeting)
+      : path_(std::move(path)), greeting_(greeting) {}
 
   void Turn() {
     Fd& client = clients_[turn_++ % clients_.size()];
     client = Connect();
-    static_cast<void>(::send(client.get(), kRequest.data(), kRequest.size(), kFlags));
+    static_cast<void>(::send(client.get(), greeting_.data(), greeting_.size(), kFlags));
     for (const Fd& each : clients_) {
       while (each.valid() && ::send(each.get(), bytes_.data(), bytes_.size(), kFlags) > 0) {
       }
@@ -170,7 +173,6 @@ class VsockClients {
   }
 
  private:
-  static constexpr std::string_view kRequest = "CONNECT 1234\n";
   static constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
 
   // Invalid where the device lets nobody in now.
@@ -184,11 +186,32 @@ class VsockClients {
     return ::connect(fd.get(), head, sizeof(address)) < 0 ? Fd() : std::move(fd);
   }
 
-  std::string path_;
+  const std::string path_;
+  const std::string_view greeting_;
   std::array<Fd, 16> clients_;
   std::array<std::byte, 4096> bytes_{};
   size_t turn_ = 0;
 };
+
+// Clients of the port as of its control socket, beside a guest that writes without end.
+double FloodConsole(std::chrono::seconds duration) {
+  std::string directory = "/tmp/flood_probe.XXXXXX";
+  if (::mkdtemp(directory.data()) == nullptr) std::abort();
+  const std::string path = directory + "/console";
+  double growth = 0;
+  {
+    const auto device = *ConsoleDevice::Create(
+        {.ports = {{.name = "flooded", .socket_path = path, .is_console = true}}});
+    Clients readers(path, "");
+    Clients terminals(path + ".ctl", "resize 80 25\n");
+    growth = Flood(*device, duration, [&] {
+      readers.Turn();
+      terminals.Turn();
+    });
+  }
+  ::rmdir(directory.c_str());
+  return growth;
+}
 
 double FloodVsock(std::chrono::seconds duration) {
   std::string directory = "/tmp/flood_probe.XXXXXX";
@@ -197,7 +220,7 @@ double FloodVsock(std::chrono::seconds duration) {
   double growth = 0;
   {
     const auto device = *VsockDevice::Create({.guest_cid = 3, .uds_path = path});
-    VsockClients clients(path);
+    Clients clients(path, "CONNECT 1234\n");
     growth = Flood(*device, duration, [&] { clients.Turn(); });
   }
   ::rmdir(directory.c_str());
@@ -209,6 +232,7 @@ int Run(std::chrono::seconds duration) {
   const std::vector<std::pair<const char*, double (*)(std::chrono::seconds)>> floods{
       {"block", FloodBlock},
       {"net", FloodNet},
+      {"console", FloodConsole},
       {"vsock", FloodVsock},
   };
   for (size_t i = 0; i < floods.size(); ++i) {
