@@ -81,6 +81,15 @@ Status CheckOneRoot(const std::vector<DriveConfig>& drives, const std::vector<Pm
                       " cannot both be the root device"));
 }
 
+Status CheckSocketsWithHotplug(const std::vector<DriveConfig>& drives,
+                               const std::optional<MemoryHotplugConfig>& memory_hotplug) {
+  const auto drive =
+      std::ranges::find_if(drives, [](const DriveConfig& each) { return each.socket.has_value(); });
+  if (drive == drives.end() || !memory_hotplug) return {};
+  return Error(Concat("drive ", drive->drive_id,
+                      " has a socket, and its back end cannot reach memory that is hotplugged"));
+}
+
 std::string_view BootArgs(const BootSource& boot_source) {
   return boot_source.boot_args ? std::string_view(*boot_source.boot_args) : kDefaultBootArgs;
 }

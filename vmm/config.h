@@ -101,6 +101,9 @@ Status Validate(const SerialConfig& serial);
 MachineConfig Apply(const MachineConfig& machine, const MachineConfigUpdate& update);
 // No two root devices, be they drives or persistent memory. The error names them.
 Status CheckOneRoot(const std::vector<DriveConfig>& drives, const std::vector<PmemConfig>& pmem);
+// A drive's back end is given the memory there is at the start, so none may come later.
+Status CheckSocketsWithHotplug(const std::vector<DriveConfig>& drives,
+                               const std::optional<MemoryHotplugConfig>& memory_hotplug);
 
 // boot_args or their default.
 std::string_view BootArgs(const BootSource& boot_source);

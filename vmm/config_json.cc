@@ -263,6 +263,7 @@ Result<VmConfig> ParseConfigFile(std::string_view text) {
   }
   config.vsock = TRY(ReadVsockSection(json));
   config.memory_hotplug = TRY(ReadMemoryHotplugSection(json));
+  TRY(CheckSocketsWithHotplug(config.drives, config.memory_hotplug));
   return config;
 }
 

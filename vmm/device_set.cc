@@ -54,6 +54,11 @@ Result<std::unique_ptr<VirtioAttachment>> DeviceSet::Attach(
 }
 
 Status DeviceSet::AddDrive(const DriveConfig& drive) {
+  if (drive.socket) {
+    auto device = TRY(CreateSocketDrive(drive));
+    socket_drives_.push_back(TRY(Plug(drive.drive_id, std::move(device), drive.thread)));
+    return {};
+  }
   std::unique_ptr<virtio::BlockDevice> device = TRY(CreateDrive(drive));
   drives_.push_back(TRY(Plug(drive.drive_id, std::move(device), drive.thread)));
   return {};
@@ -116,8 +121,23 @@ Status DeviceSet::AddMemoryHotplug(const MemoryHotplugConfig& memory) {
   return {};
 }
 
+Result<Reply> DeviceSet::PatchSocketDrive(Plugged<virtio::vhost_user::BlockDevice>& drive,
+                                          const DriveUpdate& update) {
+  if (update.path_on_host || !update.rate_limiter.empty()) {
+    return Error(Concat("drive ", update.drive_id,
+                        " has a socket: path_on_host and rate_limiter are its back end's"));
+  }
+  const bool changed =
+      TRY(drive.attachment->WithDevice([&] { return drive.device->RefreshConfig(); }));
+  if (changed) drive.attachment->ConfigChanged();
+  return Reply{};
+}
+
 Result<Reply> DeviceSet::Do(const PatchDrive& action, VmConfig& config) {
   const DriveUpdate& update = action.update;
+  for (auto& each : socket_drives_) {
+    if (each.id == update.drive_id) return PatchSocketDrive(each, update);
+  }
   const auto plugged =
       std::ranges::find(drives_, update.drive_id, &Plugged<virtio::BlockDevice>::id);
   const auto drive = std::ranges::find(config.drives, update.drive_id, &DriveConfig::drive_id);

@@ -20,6 +20,7 @@
 #include "virtio/net/net_device.h"
 #include "virtio/pmem/pmem_device.h"
 #include "virtio/rng/rng_device.h"
+#include "virtio/vhost_user/block_device.h"
 #include "virtio/virtio_device.h"
 #include "virtio/vsock/vsock_device.h"
 #include "vmm/action.h"
@@ -84,6 +85,8 @@ class DeviceSet {
   Status AddMemoryHotplug(const MemoryHotplugConfig& memory);
 
   Result<Reply> Do(const PatchDrive& action, VmConfig& config);
+  Result<Reply> PatchSocketDrive(Plugged<virtio::vhost_user::BlockDevice>& drive,
+                                 const DriveUpdate& update);
   Result<Reply> Do(const PatchPmem& action, VmConfig& config);
   Result<Reply> Do(const PatchNetworkInterface& action, VmConfig& config);
   // balloon/balloon_actions.cc
@@ -100,6 +103,7 @@ class DeviceSet {
   const Site site_;
   AddressAllocator addresses_;
   std::vector<Plugged<virtio::BlockDevice>> drives_;
+  std::vector<Plugged<virtio::vhost_user::BlockDevice>> socket_drives_;
   std::vector<PluggedPmem> pmem_;
   std::vector<Plugged<virtio::NetDevice>> network_interfaces_;
   std::optional<Plugged<virtio::BalloonDevice>> balloon_;

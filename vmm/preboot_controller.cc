@@ -30,6 +30,19 @@ Status CheckCanMakeOrOpen(const std::string& path, std::string_view field) {
   return {};
 }
 
+Status CheckDriveFiles(const DriveConfig& drive) {
+  std::error_code ignored;
+  if (drive.socket) {
+    if (std::filesystem::is_socket(*drive.socket, ignored)) return {};
+    return Error(Concat("socket: there is no socket at ", *drive.socket));
+  }
+  const bool only_read = drive.is_read_only || drive.overlay_path.has_value();
+  TRY(CheckCanOpen(drive.path_on_host, only_read ? Access::kReadOnly : Access::kReadWrite,
+                   "path_on_host"));
+  if (!drive.overlay_path) return {};
+  return CheckCanMakeOrOpen(*drive.overlay_path, "overlay_path");
+}
+
 }  // namespace
 
 Status PrebootController::Perform(const Action& action) {
@@ -73,13 +86,11 @@ Status PrebootController::Do(const PutBootSource& action) {
 Status PrebootController::Do(const PutDrive& action) {
   const DriveConfig& drive = action.drive;
   TRY(Validate(drive));
-  const bool only_read = drive.is_read_only || drive.overlay_path.has_value();
-  TRY(CheckCanOpen(drive.path_on_host, only_read ? Access::kReadOnly : Access::kReadWrite,
-                   "path_on_host"));
-  if (drive.overlay_path) TRY(CheckCanMakeOrOpen(*drive.overlay_path, "overlay_path"));
+  TRY(CheckDriveFiles(drive));
   std::vector<DriveConfig> drives = config_.drives;
   TRY(InsertDrive(drives, drive));
   TRY(CheckOneRoot(drives, config_.pmem));
+  TRY(CheckSocketsWithHotplug(drives, config_.memory_hotplug));
   config_.drives = std::move(drives);
   return {};
 }
@@ -132,6 +143,7 @@ Status PrebootController::Do(const PutVsock& action) {
 
 Status PrebootController::Do(const PutMemoryHotplug& action) {
   TRY(Validate(action.memory));
+  TRY(CheckSocketsWithHotplug(config_.drives, action.memory));
   config_.memory_hotplug = action.memory;
   return {};
 }

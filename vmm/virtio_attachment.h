@@ -47,6 +47,8 @@ class VirtioAttachment {
   decltype(auto) WithDevice(Task&& task) {
     return transport_->state().WithDevice(std::forward<Task>(task));
   }
+  // Tells the driver that the device's configuration reads differently now. Any thread.
+  void ConfigChanged() { transport_->state().ConfigChanged(); }
 
  private:
   VirtioAttachment() = default;

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/concat.h"
@@ -15,8 +16,12 @@
 namespace ember::vmm {
 namespace {
 
-MemoryBacking Backing(HugePages huge_pages) {
-  switch (huge_pages) {
+MemoryBacking Backing(const VmConfig& config) {
+  // A back end behind a socket must be able to map it.
+  const bool shared = std::ranges::any_of(
+      config.drives, [](const DriveConfig& drive) { return drive.socket.has_value(); });
+  if (shared && config.machine.huge_pages != HugePages::k2M) return MemoryBacking::kMemfd;
+  switch (config.machine.huge_pages) {
     case HugePages::k2M:
       return MemoryBacking::kHugetlbfs2M;
     case HugePages::kTransparent:
@@ -73,7 +78,7 @@ class VirtualMachine::Builder {
   }
 
   Status AllocateMemory(AddressAllocator& addresses) {
-    GuestMemory::Options options{.backing = Backing(config_.machine.huge_pages),
+    GuestMemory::Options options{.backing = Backing(config_),
                                  .track_dirty_pages = config_.machine.track_dirty_pages};
     if (config_.memory_hotplug) {
       options.pluggable =

@@ -221,6 +221,16 @@ TEST(ConfigFileTest, AnEntropyDeviceIsThereWhereItsSectionIs) {
             "entropy: rate_limiter: ops: missing field `refill_time`");
 }
 
+TEST(ConfigFileTest, ADriveWithASocketExcludesMemoryThatComesLater) {
+  const auto file = [](std::string_view more) {
+    return Concat(R"({"boot-source":{"kernel_image_path":"/k"},)",
+                  R"("drives":[{"drive_id":"a","is_root_device":true,"socket":"/s"}])", more, "}");
+  };
+  EXPECT_TRUE(ParseConfigFile(file("")));
+  EXPECT_THAT(ErrorOf(file(R"(,"memory-hotplug":{"total_size_mib":128})")),
+              StartsWith("drive a has a socket"));
+}
+
 TEST(ConfigFileTest, AConsoleIsThereWhereItsSectionIs) {
   const Result<VmConfig> config = ParseConfigFile(
       FileWith(R"("console":{"ports":[{"id":"con","socket_path":"/s","is_console":true}]})"));

@@ -235,7 +235,7 @@ TEST(ConfigJsonFieldsTest, AFieldThatThisVersionHasNotIsRefusedUnlessItIsNull) {
     std::string_view part;
     std::string_view field;
   };
-  for (const Refused& refused : {Refused{"drive", "socket"}, Refused{"serial", "rate_limiter"}}) {
+  for (const Refused& refused : {Refused{"serial", "rate_limiter"}}) {
     for (const Part& part : AllParts()) {
       if (part.name != refused.part) continue;
       std::vector<PartField> fields = part.fields;
@@ -249,10 +249,15 @@ TEST(ConfigJsonFieldsTest, AFieldThatThisVersionHasNotIsRefusedUnlessItIsNull) {
   }
 }
 
-// A drive by vhost-user has no path_on_host; the error is not that this is missing.
-TEST(ConfigJsonFieldsTest, ADriveBySocketIsRefusedForItsSocket) {
-  EXPECT_EQ(ReadError(R"({"drive_id":"a","is_root_device":false,"socket":"/socket"})", ReadDrive),
-            "socket: not supported by this version");
+TEST(ConfigJsonFieldsTest, ADriveWithASocketHasNothingThatItsBackEndDecides) {
+  constexpr std::string_view kStart = R"({"drive_id":"a","is_root_device":false,"socket":"/s")";
+  EXPECT_EQ(ReadError(Concat(kStart, R"(,"cache_type":"Writeback"})"), ReadDrive), "");
+  for (const std::string_view field :
+       {"path_on_host", "is_read_only", "rate_limiter", "io_engine"}) {
+    EXPECT_EQ(ReadError(Concat(kStart, ",\"", field, "\":null}"), ReadDrive), "");
+    EXPECT_EQ(ReadError(Concat(kStart, ",\"", field, "\":false}"), ReadDrive),
+              Concat(field, ": not allowed beside socket"));
+  }
 }
 
 TEST(ConfigJsonFieldsTest, AnErrorRepeatsNoMoreThanABitOfALongText) {

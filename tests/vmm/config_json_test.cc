@@ -215,9 +215,9 @@ TEST(DriveJsonTest, AnUpdateTakesEachFieldAndNoOther) {
   EXPECT_NE(ErrorOf(ReadDriveUpdate, R"({"drive_id":"a","is_read_only":true})"), "");
 }
 
-TEST(DriveJsonTest, DriveBehindASocketIsNotSupported) {
-  EXPECT_EQ(ErrorOf(ReadDrive, R"({"drive_id":"a","is_root_device":true,"socket":"/s"})"),
-            "socket: not supported by this version");
+TEST(DriveJsonTest, DriveBehindASocketHasNoPath) {
+  EXPECT_EQ(ValueOf(ReadDrive, R"({"drive_id":"a","is_root_device":true,"socket":"/s"})"),
+            (DriveConfig{.drive_id = "a", .socket = "/s", .is_root_device = true}));
 }
 
 TEST(SerialJsonTest, EachFieldHasItsType) {

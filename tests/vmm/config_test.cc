@@ -138,6 +138,26 @@ TEST(DriveConfigTest, IdIsOfLettersDigitsAndUnderscores) {
   }
 }
 
+TEST(DriveConfigTest, ASocketStandsAlone) {
+  const DriveConfig drive{.drive_id = "a", .socket = "/s"};
+  EXPECT_EQ(Message(Validate(drive)), "");
+  DriveConfig with = drive;
+  with.path_on_host = "/d";
+  EXPECT_THAT(Message(Validate(with)), testing::HasSubstr("back end's"));
+  with = drive;
+  with.is_read_only = true;
+  EXPECT_THAT(Message(Validate(with)), testing::HasSubstr("back end's"));
+  with = drive;
+  with.io_engine = IoEngine::kAsync;
+  EXPECT_THAT(Message(Validate(with)), testing::HasSubstr("back end's"));
+  with = drive;
+  with.overlay_path = "/o";
+  EXPECT_THAT(Message(Validate(with)), testing::HasSubstr("opened here"));
+  with = drive;
+  with.socket = "";
+  EXPECT_EQ(Message(Validate(with)), "socket is empty");
+}
+
 TEST(DriveConfigTest, AnOverlayIsForADriveThatIsWrittenTo) {
   DriveConfig drive{.drive_id = "a", .path_on_host = "/d", .overlay_path = "/o"};
   EXPECT_EQ(Message(Validate(drive)), "");

@@ -2,12 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/event_loop.h"
+#include "base/fd.h"
 #include "tests/base/temporary_directory.h"
 #include "tests/vmm/fake_machine.h"
 
@@ -81,6 +84,24 @@ TEST_F(ControllerTest, ReadOnlyDriveNeedsNoPermissionToWrite) {
   DriveConfig read_only = drive;
   read_only.is_read_only = true;
   EXPECT_EQ(Fault(PutDrive{read_only}), "");
+}
+
+TEST_F(ControllerTest, DriveWithASocketNeedsOneThatIsThere) {
+  const DriveConfig drive{.drive_id = "a", .socket = directory_.Path("absent")};
+  EXPECT_THAT(Fault(PutDrive{drive}), testing::HasSubstr("socket: there is no socket at"));
+}
+
+TEST_F(ControllerTest, DriveWithASocketExcludesMemoryThatComesLater) {
+  const Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX};
+  const std::string path = directory_.Path("back_end");
+  ASSERT_LT(path.size(), sizeof(address.sun_path));
+  path.copy(address.sun_path, path.size());
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  const PutDrive drive{.drive = {.drive_id = "a", .socket = path}};
+  EXPECT_EQ(Fault(PutMemoryHotplug{{.total_size_mib = 128}}), "");
+  EXPECT_THAT(Fault(drive), testing::HasSubstr("drive a has a socket"));
+  EXPECT_EQ(controller_->snapshot()->config.drives.size(), 0U);
 }
 
 TEST_F(ControllerTest, DriveWithAnOverlayIsOnlyRead) {

@@ -7,10 +7,29 @@
 #include "vmm/resource_id.h"
 
 namespace ember::vmm {
+namespace {
+
+// The image is the back end's: nothing can be said of it but where the back end is.
+Status ValidateSocket(const DriveConfig& drive) {
+  if (drive.socket->empty()) return Error("socket is empty");
+  if (!drive.path_on_host.empty() || drive.is_read_only || drive.io_engine != IoEngine::kSync ||
+      !drive.rate_limiter.empty()) {
+    return Error(
+        "socket is given: path_on_host, is_read_only, rate_limiter and io_engine are the back "
+        "end's");
+  }
+  if (drive.overlay_path || drive.direct) {
+    return Error("socket is given: overlay_path and direct are for images that are opened here");
+  }
+  return {};
+}
+
+}  // namespace
 
 Status Validate(const DriveConfig& drive) {
   TRY_CONTEXT(ValidateResourceId(drive.drive_id), "drive_id");
-  if (drive.path_on_host.empty()) return Error("path_on_host is empty");
+  if (drive.socket) TRY(ValidateSocket(drive));
+  if (drive.path_on_host.empty() && !drive.socket) return Error("path_on_host is empty");
   // It becomes part of one word of the kernel's command line.
   const auto is_word = [](char c) { return c > ' ' && c <= '~'; };
   if (drive.partuuid &&

@@ -20,7 +20,8 @@ inline constexpr uint16_t kMaxDriveQueues = 16;
 
 struct DriveConfig {
   std::string drive_id;
-  std::string path_on_host;
+  std::string path_on_host;           // empty where there is a socket
+  std::optional<std::string> socket;  // of a vhost-user back end, which has the image
   bool is_root_device = false;
   std::optional<std::string> partuuid;  // of the root's partition; only for the root device
   bool is_read_only = false;

@@ -7,6 +7,13 @@
 #include "virtio/block/uring_engine.h"
 
 namespace ember::vmm {
+namespace {
+
+virtio::CacheType ToDevice(CacheType type) {
+  return type == CacheType::kWriteback ? virtio::CacheType::kWriteback : virtio::CacheType::kUnsafe;
+}
+
+}  // namespace
 
 static_assert(kMaxDriveQueues <= virtio::BlockDevice::kMaxQueues);
 
@@ -21,16 +28,22 @@ Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(const DriveConfig& driv
   std::unique_ptr<virtio::Disk> disk = TRY(OpenDisk(drive, drive.path_on_host));
   std::unique_ptr<virtio::IoEngine> engine;
   if (drive.io_engine == IoEngine::kAsync) engine = TRY(virtio::CreateUringEngine(*disk));
-  const auto cache_type = drive.cache_type == CacheType::kWriteback ? virtio::CacheType::kWriteback
-                                                                    : virtio::CacheType::kUnsafe;
   const auto discard =
       drive.discard ? virtio::DiscardSupport::kOffered : virtio::DiscardSupport::kNone;
   return virtio::BlockDevice::Create(std::move(disk), std::move(engine),
                                      {.drive_id = drive.drive_id,
-                                      .cache_type = cache_type,
+                                      .cache_type = ToDevice(drive.cache_type),
                                       .discard = discard,
                                       .queue_count = drive.queues,
                                       .rate_limiter = ToOptions(drive.rate_limiter)});
+}
+
+Result<std::unique_ptr<virtio::vhost_user::BlockDevice>> CreateSocketDrive(
+    const DriveConfig& drive) {
+  return virtio::vhost_user::BlockDevice::Create({.drive_id = drive.drive_id,
+                                                  .socket_path = *drive.socket,
+                                                  .cache_type = ToDevice(drive.cache_type),
+                                                  .queue_count = drive.queues});
 }
 
 }  // namespace ember::vmm

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "virtio/block/block_device.h"
 #include "virtio/block/disk.h"
+#include "virtio/vhost_user/block_device.h"
 #include "vmm/block/drive.h"
 
 namespace ember::vmm {
@@ -16,6 +17,10 @@ Result<std::unique_ptr<virtio::Disk>> OpenDisk(const DriveConfig& drive, const s
 
 // The device of a drive, its files open.
 Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(const DriveConfig& drive);
+
+// The same for a drive with a socket, its back end connected.
+Result<std::unique_ptr<virtio::vhost_user::BlockDevice>> CreateSocketDrive(
+    const DriveConfig& drive);
 
 }  // namespace ember::vmm
 

@@ -1,5 +1,6 @@
 #include "vmm/block/drive_json.h"
 
+#include "base/concat.h"
 #include "vmm/config_json_reader.h"
 #include "vmm/rate_limiter/rate_limiter_json.h"
 
@@ -9,6 +10,30 @@ namespace {
 constexpr Named<CacheType> kCacheTypes[] = {{"Unsafe", CacheType::kUnsafe},
                                             {"Writeback", CacheType::kWriteback}};
 constexpr Named<IoEngine> kIoEngines[] = {{"Sync", IoEngine::kSync}, {"Async", IoEngine::kAsync}};
+
+// Fields that have no meaning for an image that another process opens, even at their defaults.
+Status ForbidBesideSocket(const ObjectReader& in) {
+  for (const std::string_view field :
+       {"path_on_host", "is_read_only", "rate_limiter", "io_engine"}) {
+    const JsonValue* const value = in.FindPart(field);
+    if (value != nullptr && !value->is_null()) {
+      return Error(Concat(field, ": not allowed beside socket"));
+    }
+  }
+  return {};
+}
+
+void WriteImageFields(JsonWriter& out, const DriveConfig& drive) {
+  if (drive.socket) {
+    out.Null("is_read_only").Null("path_on_host").Null("rate_limiter").Null("io_engine");
+    out.Field("socket", *drive.socket);
+    return;
+  }
+  out.Field("is_read_only", drive.is_read_only).Field("path_on_host", drive.path_on_host);
+  WriteRateLimiter(out, "rate_limiter", drive.rate_limiter);
+  out.Field("io_engine", NameOf(kIoEngines, drive.io_engine)).Null("socket");
+}
+
 }  // namespace
 
 Result<DriveConfig> ReadDrive(const JsonValue& json) {
@@ -20,8 +45,12 @@ Result<DriveConfig> ReadDrive(const JsonValue& json) {
   DriveConfig drive;
   drive.drive_id = TRY(in.Required<std::string>("drive_id"));
   drive.is_root_device = TRY(in.Required<bool>("is_root_device"));
-  TRY(in.Unsupported("socket"));  // vhost-user, which has no path_on_host to miss
-  drive.path_on_host = TRY(in.Required<std::string>("path_on_host"));
+  drive.socket = TRY(in.Optional<std::string>("socket"));
+  if (drive.socket) {
+    TRY(ForbidBesideSocket(in));
+  } else {
+    drive.path_on_host = TRY(in.Required<std::string>("path_on_host"));
+  }
   drive.partuuid = TRY(in.Optional<std::string>("partuuid"));
   drive.cache_type = TRY(in.WithDefault("cache_type", kCacheTypes, drive.cache_type));
   drive.is_read_only = TRY(in.Optional<bool>("is_read_only")).value_or(drive.is_read_only);
@@ -49,11 +78,8 @@ void WriteFields(JsonWriter& out, const DriveConfig& drive) {
   out.Field("drive_id", drive.drive_id)
       .OptionalField("partuuid", drive.partuuid)
       .Field("is_root_device", drive.is_root_device)
-      .Field("cache_type", NameOf(kCacheTypes, drive.cache_type))
-      .Field("is_read_only", drive.is_read_only)
-      .Field("path_on_host", drive.path_on_host);
-  WriteRateLimiter(out, "rate_limiter", drive.rate_limiter);
-  out.Field("io_engine", NameOf(kIoEngines, drive.io_engine)).Null("socket");
+      .Field("cache_type", NameOf(kCacheTypes, drive.cache_type));
+  WriteImageFields(out, drive);
   // What is not of the contract's first day is there only where it says something.
   if (drive.discard) out.Field("discard", true);
   if (drive.thread != ThreadChoice::kVmm) {
