@@ -1,8 +1,7 @@
-"""guest_io.py peers|threads VMM KERNEL ROOT ROUNDS: fio and iperf3 in guests, inside the test bed.
+"""guest_io.py VMM KERNEL ROOT ROUNDS: fio and iperf3 in guests, inside the test bed.
 
-peers: the same guest under Ember and under QEMU microvm. Both are up all the time and are measured in
+The same guest under Ember and under QEMU microvm. Both are up all the time and are measured in
 turns, each with its disk in a file of its own and its network over a tap device of its own.
-threads: two disks of an Ember guest at once, both on the VMM's loop or each on a thread of its own.
 Writes {"<what>": {"<side>": [figure…], …}} to guest_io.json in EMBER_RESULTS; more is better in all.
 """
 
@@ -21,7 +20,6 @@ ARGUMENTS = "console=ttyS0 quiet panic=-1 reboot={} root=/dev/vda ro init=/ember
 # What is measured: fio's words, or iperf3's. The direction is the guest's.
 DISK = {f"{way}_depth_{depth}": f"--rw={way} --iodepth={depth}"
         for way in ("randread", "randwrite") for depth in (1, 32)}
-TWO_DISKS = {"loop": ["/dev/vdc", "/dev/vdd"], "own": ["/dev/vde", "/dev/vdf"]}
 NETWORK = {"tcp_send": "", "tcp_receive": "-R"}
 
 
@@ -56,18 +54,17 @@ class Guest:
             raise RuntimeError(f"{command}\n{printed}")
         return printed.split("EMBER-RUN 1", 1)[1].split("EMBER-DONE")[0]
 
-    def disk_operations(self, words, disks=()):
+    def disk_operations(self, words):
         """A second, by fio with 4 KiB blocks; it tells reads in one field and writes in another."""
-        jobs = " ".join(f"--name={disk} --filename={disk}" for disk in disks or [self.disk])
         printed = self.run(
-            f"fio --bs=4k --direct=1 --ioengine=libaio --size={DISK_BYTES} --time_based "
-            f"--runtime={MILLISECONDS}ms --group_reporting --minimal {words} {jobs} | cut -d';' -f8,49")
+            f"fio --name=x --filename={self.disk} --bs=4k --direct=1 --ioengine=libaio "
+            f"--size={DISK_BYTES} --time_based --runtime={MILLISECONDS}ms --minimal {words} "
+            "| cut -d';' -f8,49")
         return max(float(field) for field in re.search(r"([\d.]+);([\d.]+)", printed).groups())
 
     def network_megabits(self, words):
         printed = self.run(f"iperf3 -c {self.subnet}.1 -n {STREAM_MIB}M -f m {words} | grep receiver")
         return float(re.search(r"([\d.]+) Mbits/sec", printed)[1])
-
 
 
 def sparse(path):
@@ -88,9 +85,7 @@ def start_ember(directory, vmm, kernel, root):
         "boot-source": {"kernel_image_path": kernel, "boot_args": ARGUMENTS.format("k")},
         "drives": [{"drive_id": "root", "path_on_host": root, "is_root_device": True,
                     "is_read_only": True},
-                   ember_drive(directory, "data", io_engine="Async"),
-                   *[ember_drive(directory, f"{name}{number}", thread=thread)
-                     for name, thread in (("loop", "Vmm"), ("own", "Own")) for number in (1, 2)]],
+                   ember_drive(directory, "data", io_engine="Async")],
         "network-interfaces": [{"iface_id": "net", "host_dev_name": "tapember"}]}))
     return Guest([vmm, "--no-api", "--config-file", str(config)], "tapember", "192.168.71")
 
@@ -109,7 +104,7 @@ def start_qemu(directory, kernel, root):
         "-device", "virtio-net-device,netdev=net"], "tapqemu", "192.168.72")
 
 
-def peers(directory, vmm, kernel, root, rounds):
+def compare(directory, vmm, kernel, root, rounds):
     samples = {what: {"ember": [], "qemu": []} for what in [*DISK, *NETWORK]}
     sides = {"ember": start_ember(directory, vmm, kernel, root),
              "qemu": start_qemu(directory, kernel, root)}
@@ -125,21 +120,10 @@ def peers(directory, vmm, kernel, root, rounds):
     return samples
 
 
-def threads(directory, vmm, kernel, root, rounds):
-    samples = {kind: [] for kind in TWO_DISKS}
-    guest = start_ember(directory, vmm, kernel, root)
-    for _ in range(rounds):
-        for kind, disks in TWO_DISKS.items():
-            samples[kind].append(guest.disk_operations("--rw=randread --iodepth=32", disks))
-    guest.process.kill()
-    return {"two_disks": samples}
-
-
 def main():
-    what, vmm, kernel, root, rounds = sys.argv[1:]
-    measure = {"peers": peers, "threads": threads}[what]
+    vmm, kernel, root, rounds = sys.argv[1:]
     with tempfile.TemporaryDirectory() as directory:
-        samples = measure(Path(directory), vmm, kernel, root, int(rounds))
+        samples = compare(Path(directory), vmm, kernel, root, int(rounds))
     for name, figures in samples.items():
         print(name, figures, flush=True)
     Path(os.environ["EMBER_RESULTS"], "guest_io.json").write_text(json.dumps(samples))

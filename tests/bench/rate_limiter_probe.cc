@@ -5,7 +5,6 @@
 // before the measurement begins.
 #include <sys/eventfd.h>
 
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -15,9 +14,8 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "tests/virtio/driver/driver_ring.h"
+#include "tests/bench/busy_driver.h"
 #include "tests/virtio/driver/memory_disk.h"
-#include "tests/virtio/driver/mmio_driver.h"
 #include "tests/virtio/driver/rig.h"
 #include "virtio/block/block_device.h"
 #include "virtio/net/net_device.h"
@@ -25,10 +23,8 @@
 namespace ember::virtio::testing {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
 using Seconds = std::chrono::seconds;
 
-constexpr uint16_t kQueueSize = 64;
 constexpr uint64_t kRefillMs = 100;
 constexpr Seconds kSettle{1};
 
@@ -38,79 +34,10 @@ constexpr uint32_t kBlockBytes = 4096;
 constexpr uint32_t kFrameBytes = 1514;
 constexpr uint32_t kFrameAndHeaderBytes = sizeof(NetHeader) + kFrameBytes;
 
-// What a driver asks of one queue again and again. All zero, so of a disk to read its sector 0.
-struct Request {
-  struct Part {
-    uint32_t len;
-    bool device_writes;
-  };
-  QueueIndex queue;
-  std::vector<Part> parts;
-};
+// All zero, so of a disk to read its sector 0.
 const Request kRead{QueueIndex{0}, {{16, false}, {kBlockBytes, true}, {1, true}}};
 const Request kReceive{QueueIndex{0}, {{kFrameAndHeaderBytes, true}}};
 const Request kSend{QueueIndex{1}, {{kFrameAndHeaderBytes, false}}};
-
-// Asks a device for the same thing as fast as it is let.
-class Driver {
- public:
-  Driver(VirtioDevice& device, const Request& request) : request_(request), rig_(device) {
-    rig_.driver.Negotiate(kVersion1Feature);
-    for (uint32_t i = 0; i < device.max_queue_sizes().size(); ++i) {
-      rings_.emplace_back(rig_.ram, kQueueSize);
-      rig_.driver.EnableQueue(i, rings_.back().place());
-    }
-    rig_.driver.AddStatus(kDriverOk);
-    while (ring().free_descriptors() >= request.parts.size()) Add(NewSegments());
-    ring().Publish();
-  }
-
-  // The requests that completed in a second, over `duration`, once the limit holds.
-  double Measure(Seconds duration) {
-    const DeviceThread worker(rig_.state());
-    rig_.driver.Notify(ToInteger(request_.queue));
-    CompleteUntil(SteadyClock::now() + kSettle);
-    const auto began = SteadyClock::now();
-    const uint64_t completed = CompleteUntil(began + duration);
-    const std::chrono::duration<double> took = SteadyClock::now() - began;
-    return static_cast<double>(completed) / took.count();
-  }
-
- private:
-  DriverRing& ring() { return rings_[ToInteger(request_.queue)]; }
-
-  std::vector<Segment> NewSegments() {
-    std::vector<Segment> segments;
-    for (const Request::Part& part : request_.parts) {
-      segments.push_back({rig_.ram.Allocate(part.len), part.len, part.device_writes});
-    }
-    return segments;
-  }
-  void Add(std::vector<Segment> segments) {
-    const uint16_t head = ring().Add(segments);
-    by_head_[head] = std::move(segments);
-  }
-
-  // Asks again for all that comes back; the number that did.
-  uint64_t CompleteUntil(SteadyClock::time_point end) {
-    uint64_t completed = 0;
-    while (SteadyClock::now() < end) {
-      const int seen = rig_.line.count();
-      while (const auto used = ring().TakeUsed()) {
-        Add(std::move(by_head_[used->id]));
-        ++completed;
-      }
-      if (ring().Publish()) rig_.driver.Notify(ToInteger(request_.queue));
-      rig_.line.WaitWhile(seen);  // each completion raises the line
-    }
-    return completed;
-  }
-
-  const Request request_;
-  Rig rig_;
-  std::vector<DriverRing> rings_;
-  std::array<std::vector<Segment>, kQueueSize> by_head_;
-};
 
 // A network that takes every frame and always has another.
 class EndlessNetwork final : public NetBackend {
@@ -179,8 +106,10 @@ int Run(Seconds duration) {
     for (Case& each : cases) {
       threads.emplace_back([&each, duration] {
         const std::unique_ptr<VirtioDevice> device = each.make(each.limits);
-        each.error =
-            Driver(*device, *each.request).Measure(duration) / each.requests_per_second - 1;
+        BusyDriver driver(*device, *each.request);
+        const DeviceThread worker(driver.state());
+        driver.Measure(kSettle);
+        each.error = driver.Measure(duration) / each.requests_per_second - 1;
       });
     }
   }
