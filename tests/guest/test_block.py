@@ -1,4 +1,4 @@
-"""Disks under load: what fio writes and verifies, and what outlives a killed VMM."""
+"""Disks under load: what fio writes and verifies, swaps and resizes, and what outlives a killed VMM."""
 
 import os
 import random
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import images
 from machine import Machine, device_machine, drive
+from pattern import pattern
 
 MIB = 1024 * 1024
 LONG = bool(os.environ.get("EMBER_LONG_TESTS"))
@@ -40,7 +41,11 @@ class Disks(unittest.TestCase):
         "sync": {"io_engine": "Sync", "cache_type": "Writeback"},
         "unsafe": {"io_engine": "Sync"},
         "own": {"io_engine": "Sync", "thread": "Own"},
+        "async": {"io_engine": "Async", "cache_type": "Writeback"},
+        "direct": {"io_engine": "Async", "direct": True, "queues": 2, "cache_type": "Writeback"},
+        "discard": {"io_engine": "Async", "discard": True},
         "overlay": {"cache_type": "Writeback", "is_read_only": False},
+        "vhost": {},
     }
 
     @classmethod
@@ -52,8 +57,25 @@ class Disks(unittest.TestCase):
             cls.devices[name] = f"/dev/vd{chr(ord('b') + len(cls.devices))}"
             path = sparse(cls.vm.directory / f"{name}.img", cls.DISK_BYTES)
             cls.vm.drives.append(drive(path, name, root=False, **options))
-        cls.vm.drives[-1]["overlay_path"] = str(cls.vm.directory / "overlay")
+        cls.vm.drives[-2]["overlay_path"] = str(cls.vm.directory / "overlay")
+        cls.vm.drives[-1] = cls.serve_vhost_user()
         cls.vm.start_agent()
+
+    @classmethod
+    def serve_vhost_user(cls):
+        """A drive that another process has: QEMU's storage daemon."""
+        path, socket_path = cls.vm.directory / "vhost.img", cls.vm.directory / "vhost.sock"
+        daemon = subprocess.Popen([
+            "qemu-storage-daemon", "--blockdev", f"driver=file,node-name=disk,filename={path}",
+            "--export", "type=vhost-user-blk,id=export,node-name=disk,writable=on,addr.type=unix,"
+            f"addr.path={socket_path}"])
+        cls.addClassCleanup(daemon.wait)
+        cls.addClassCleanup(daemon.kill)
+        deadline = time.monotonic() + 30
+        while not socket_path.exists():
+            assert daemon.poll() is None and time.monotonic() < deadline, "qemu-storage-daemon"
+            time.sleep(0.01)
+        return {"drive_id": "vhost", "is_root_device": False, "socket": str(socket_path)}
 
     def path(self, name):
         return self.vm.directory / f"{name}.img"
@@ -74,9 +96,75 @@ class Disks(unittest.TestCase):
     def test_fio_verifies_what_it_wrote_to_a_disk_with_a_thread_of_its_own(self):
         self.verify("own")
 
+    def test_fio_verifies_what_it_wrote_through_the_async_engine(self):
+        self.verify("async")
+
+    def test_fio_verifies_what_it_wrote_past_the_hosts_page_cache_on_two_queues(self):
+        self.assertIn("1", self.vm.run(f"ls /sys/block/{self.name_in_guest('direct')}/mq"))
+        self.verify("direct")
+
+    def test_fio_verifies_what_it_wrote_to_a_vhost_user_back_end(self):
+        self.verify("vhost")
+
     def test_fio_verifies_what_it_wrote_to_an_overlay_and_the_base_stays_as_it_was(self):
         self.vm.run(" ".join(fio(self.devices["overlay"])))
         self.assertFalse(self.path("overlay").read_bytes().strip(b"\0"))
+
+    def test_what_a_guest_discards_goes_back_to_the_host(self):
+        self.vm.run(f"dd if=/dev/urandom of={self.devices['discard']} bs=1M count=16 && sync")
+        self.assertGreaterEqual(self.path("discard").stat().st_blocks * 512, 16 * MIB)
+        self.vm.run(f"blkdiscard {self.devices['discard']}")
+        self.assertLess(self.path("discard").stat().st_blocks * 512, MIB)
+
+    def name_in_guest(self, name):
+        return self.devices[name][len("/dev/"):]
+
+    def swap(self, name, path):
+        self.vm.call("PATCH", f"/drives/{name}", {"drive_id": name, "path_on_host": str(path)})
+
+    def check_swap_and_resize_under_load(self, name):
+        device = self.devices[name]
+        sysfs = f"/sys/block/{self.name_in_guest(name)}/size"
+        files = [self.path(name), sparse(self.vm.directory / f"{name}.other", self.DISK_BYTES)]
+        seconds = 30 if LONG else 3
+        self.vm.run_behind("load", f"fio --name=load --filename={device} --rw=randrw --size=8m "
+                           f"--bs=4k --iodepth=8 --ioengine=libaio --direct=1 --time_based "
+                           f"--runtime={seconds} --thread --minimal")
+        deadline = time.monotonic() + seconds
+        swaps = 0
+        while time.monotonic() < deadline:
+            swaps += 1
+            self.swap(name, files[swaps % 2])
+        last = files[swaps % 2]
+        with open(last, "r+b") as file:
+            file.truncate(self.DISK_BYTES + MIB)
+        self.swap(name, last)
+        self.vm.finish_behind("load")
+        self.vm.until(f"cat {sysfs}", str((self.DISK_BYTES + MIB) // 512))
+        self.assertGreater(swaps, 10)
+        # The new end of the new file is where it should be.
+        self.vm.run(f"pattern 9 {MIB} | dd of={device} bs=1M seek={self.DISK_BYTES // MIB} && sync")
+        with open(last, "rb") as file:
+            file.seek(self.DISK_BYTES)
+            self.assertEqual(zlib.crc32(file.read()), zlib.crc32(pattern(9, MIB)))
+
+    def test_the_file_of_a_disk_is_swapped_and_resized_under_load(self):
+        self.check_swap_and_resize_under_load("sync")
+
+    def test_the_file_of_an_asynchronous_disk_is_swapped_and_resized_under_load(self):
+        self.check_swap_and_resize_under_load("async")
+
+    def test_a_disk_with_a_thread_of_its_own_is_swapped_and_resized_under_load(self):
+        self.check_swap_and_resize_under_load("own")
+
+    def test_a_disk_that_shrinks_fails_what_is_beyond_its_end_and_nothing_else(self):
+        small = sparse(self.vm.directory / "small", MIB)
+        self.swap("unsafe", small)
+        device = self.devices["unsafe"]
+        self.vm.until(f"cat /sys/block/{self.name_in_guest('unsafe')}/size", str(MIB // 512))
+        self.vm.run(f"dd if=/dev/zero of={device} bs=1M count=1 && sync")
+        self.vm.run(f"! dd if={device} of=/dev/null bs=64k skip=16 count=1 | grep -q 65536")
+        self.swap("unsafe", self.path("unsafe"))
 
 
 class Kills(unittest.TestCase):
@@ -123,6 +211,9 @@ class Kills(unittest.TestCase):
 
     def test_nothing_flushed_through_the_sync_engine_is_lost(self):
         self.check_raw(io_engine="Sync", cache_type="Writeback")
+
+    def test_nothing_flushed_through_the_async_engine_is_lost(self):
+        self.check_raw(io_engine="Async", cache_type="Writeback")
 
     def test_nothing_flushed_to_an_overlay_is_lost(self):
         base = self.file_system()
