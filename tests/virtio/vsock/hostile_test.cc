@@ -211,13 +211,10 @@ TEST_F(VsockHostile, CarriesDataOnAThousandConnectionsAtOnce) {
   ASSERT_EQ(by_port.size(), kConnections);
   EXPECT_EQ(device->connection_count(), kConnections);
   for (const auto& [port, i] : by_port) {
-    driver.Put(
-        [&, name = std::to_string(i)] {
-          VsockHeader header = Header(kVsockRw, port);
-          header.len = static_cast<uint32_t>(name.size());
-          return header;
-        }(),
-        std::to_string(i));
+    const std::string name = std::to_string(i);
+    VsockHeader header = Header(kVsockRw, port);
+    header.len = static_cast<uint32_t>(name.size());
+    driver.Put(header, name);
     if (!driver.can_put()) {
       driver.KickTx();
       rig.Pump();
