@@ -18,6 +18,7 @@ void Timer::Arm(std::chrono::nanoseconds delay) {
   using std::chrono::nanoseconds;
   // A time of 0 would disarm it.
   delay = std::max(delay, nanoseconds(1));
+  armed_ = true;
   const auto seconds = std::chrono::floor<std::chrono::seconds>(delay);
   itimerspec time{};
   time.it_value.tv_sec = seconds.count();
@@ -26,6 +27,7 @@ void Timer::Arm(std::chrono::nanoseconds delay) {
 }
 
 void Timer::Disarm() {
+  armed_ = false;
   const itimerspec never{};
   EMBER_CHECK(::timerfd_settime(fd_.get(), 0, &never, nullptr) == 0);
 }

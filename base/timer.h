@@ -10,7 +10,7 @@
 namespace ember {
 
 // A moment to come, as a descriptor that is readable from then on: for an EventSet. Move-only. Any
-// thread.
+// thread, one at a time.
 class Timer {
  public:
   static Result<Timer> Create();
@@ -21,10 +21,13 @@ class Timer {
   void Arm(std::chrono::nanoseconds delay);
   // Not readable, until it is armed again. Also how its owner takes note that the time has come.
   void Disarm();
+  // Whether it was armed and not disarmed since: it may be readable, now or later.
+  bool armed() const { return armed_; }
 
  private:
   explicit Timer(Fd fd) : fd_(std::move(fd)) {}
   Fd fd_;
+  bool armed_ = false;
 };
 
 }  // namespace ember

@@ -33,7 +33,7 @@ def random_file(bench):
 def block_ratio(bench, name, how, depths):
     """Random reads of 4 KiB through the block device over those of a bare io_uring; the lower depth."""
     with random_file(bench) as file:
-        measured = {depth: bench.probe("block_probe", file.name, depth, how, bench.count(15))
+        measured = {depth: bench.probe("block_probe", file.name, depth, how, bench.count(60))
                     for depth in depths}
     ratios = {depth: statistics.median(of["device_iops"]) / statistics.median(of["bare_iops"])
               for depth, of in measured.items()}
@@ -127,9 +127,12 @@ def device_thread(bench):
 
 ROWS = {
     "queue_chains_per_s": queue_chains,
+    "block_direct_ratio": block_direct,
+    "block_cached_ratio": block_cached,
     "net_tx_ratio": net_tx,
     "vsock_stream_ratio": vsock_stream,
     "rate_limiter_error": rate_limiter,
     "device_thread_ratio": device_thread,
     "flood_growth_mib": flood_growth,
+    "guest_io_vs_qemu_ratio": guest_io_vs_qemu,
 }

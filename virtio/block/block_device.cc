@@ -99,6 +99,8 @@ Status BlockDevice::Activate(Activation activation) {
 }
 
 void BlockDevice::OnHostEvents() {
+  // While the timer rests it can only be the engine: that need not be asked of the host.
+  if (session_ != nullptr && !parts_->timer.armed()) return session_->OnEngine();
   std::array<EventSet::Event, 2> room;
   const std::span<const EventSet::Event> ready = events_.Poll(room);
   if (ready.empty()) parts_->metrics.event_fails.Add();
