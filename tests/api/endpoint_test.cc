@@ -252,7 +252,7 @@ TEST_F(EndpointTest, ConsoleIsShownInTheConfigurationOnlyWhereItIs) {
   EXPECT_THAT(Call("GET", "/vm/config").body,
               HasSubstr(R"("console":{"ports":[{"id":"con","socket_path":"/tmp/con",)"
                         R"("is_console":true,"log_bytes":65536,"output_path":null}],)"
-                        R"("resize_order":"RowsFirst","thread":"Vmm"}})"));
+                        R"("resize_order":"ColumnsFirst","thread":"Vmm"}})"));
 }
 
 TEST_F(EndpointTest, ConsoleThatIsWrongIsRefused) {

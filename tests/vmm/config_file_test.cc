@@ -328,7 +328,7 @@ TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
   configs.back().console = ConsoleConfig{
       .ports = {{.id = "con", .socket_path = "/s", .is_console = true},
                 {.id = "agent.0", .socket_path = "/a", .log_bytes = 0, .output_path = "/out"}},
-      .resize_order = ConsoleResizeOrder::kColumnsFirst,
+      .resize_order = ConsoleResizeOrder::kRowsFirst,
       .thread = ThreadChoice::kOwn};
   configs.back().vsock =
       VsockConfig{.guest_cid = 3, .uds_path = "/v.sock", .thread = ThreadChoice::kOwn};

@@ -36,7 +36,7 @@ class ConsoleDevice final : public VirtioDevice {
 
   struct Options {
     std::vector<ConsolePort::Options> ports;  // 1 to kMaxPorts
-    ResizeOrder resize_order = ResizeOrder::kRowsFirst;
+    ResizeOrder resize_order = ResizeOrder::kColumnsFirst;
   };
 
   // The sockets are there when it returns.

@@ -18,8 +18,8 @@ namespace ember::virtio {
 
 // The two orders of the numbers in a RESIZE message.
 enum class ResizeOrder : uint8_t {
-  kRowsFirst,     // what Linux reads before 6.15, all Debian releases with it
-  kColumnsFirst,  // virtio 1.2, 5.3.6.2
+  kColumnsFirst,  // virtio 1.2, 5.3.6.2; Linux 6.15 and the stable kernels that its change went to
+  kRowsFirst,     // what other Linux reads
 };
 
 // What is said over the control queues about the ports of one device (virtio 1.2, 5.3.6.2): the

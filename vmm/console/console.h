@@ -31,11 +31,11 @@ struct ConsolePortConfig {
 };
 
 // Of the numbers in the message that tells a guest its new size.
-enum class ConsoleResizeOrder : uint8_t { kRowsFirst, kColumnsFirst };
+enum class ConsoleResizeOrder : uint8_t { kColumnsFirst, kRowsFirst };
 
 struct ConsoleConfig {
   std::vector<ConsolePortConfig> ports;
-  ConsoleResizeOrder resize_order = ConsoleResizeOrder::kRowsFirst;
+  ConsoleResizeOrder resize_order = ConsoleResizeOrder::kColumnsFirst;
   ThreadChoice thread = ThreadChoice::kVmm;
 
   friend bool operator==(const ConsoleConfig&, const ConsoleConfig&) = default;

@@ -9,8 +9,8 @@ namespace ember::vmm {
 namespace {
 
 constexpr Named<ConsoleResizeOrder> kResizeOrders[] = {
-    {"RowsFirst", ConsoleResizeOrder::kRowsFirst},
-    {"ColumnsFirst", ConsoleResizeOrder::kColumnsFirst}};
+    {"ColumnsFirst", ConsoleResizeOrder::kColumnsFirst},
+    {"RowsFirst", ConsoleResizeOrder::kRowsFirst}};
 
 Result<ConsolePortConfig> ReadPort(const JsonValue& json) {
   static constexpr std::string_view kFields[] = {"id", "socket_path", "is_console", "log_bytes",

@@ -110,7 +110,7 @@ class ConsoleSocket {
 // A console with its sockets in a directory of its own, in a rig with a guest.
 struct ConsoleBench {
   explicit ConsoleBench(std::vector<ConsolePort::Options> ports,
-                        ResizeOrder order = ResizeOrder::kRowsFirst);
+                        ResizeOrder order = ResizeOrder::kColumnsFirst);
   // A console port "con" and a generic port "agent".
   ConsoleBench();
 

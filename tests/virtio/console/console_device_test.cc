@@ -149,7 +149,7 @@ TEST(ConsoleControlTest, AResizeIsToldToAConsoleThatIsReady) {
   bench.rig->Pump();
   EXPECT_EQ(control.Read(), "ok\nok\n");
   EXPECT_THAT(bench.guest->TakeControl(),
-              ElementsAre(ControlMessage{0, kResize, 1, std::string("\x2b\0\x84\0", 4)}));
+              ElementsAre(ControlMessage{0, kResize, 1, std::string("\x84\0\x2b\0", 4)}));
 }
 
 TEST(ConsoleControlTest, AResizeBeforeTheDriverComesWithTheHandshake) {
@@ -162,7 +162,7 @@ TEST(ConsoleControlTest, AResizeBeforeTheDriverComesWithTheHandshake) {
   bench.guest->SendControl(0, kDeviceReady, 1);
   bench.guest->SendControl(0, kPortReady, 1);
   EXPECT_THAT(bench.guest->TakeControl(),
-              ::testing::Contains(ControlMessage{0, kResize, 1, std::string("\x18\0\x50\0", 4)}));
+              ::testing::Contains(ControlMessage{0, kResize, 1, std::string("\x50\0\x18\0", 4)}));
 }
 
 TEST(ConsoleOutputTest, OfEachPortGoesToItsClients) {
