@@ -162,7 +162,7 @@ class Machine:
 
     def run_behind(self, name, command):
         """Starts a command that goes on beside others; finish_behind() waits for it."""
-        self.run(f"({command}; echo ended with $?) > /tmp/{name}.out 2>&1 &")
+        self.run(f"({command}; code=$?; echo; echo ended with $code) > /tmp/{name}.out 2>&1 &")
 
     def finish_behind(self, name, timeout=BOOT_TIMEOUT):
         """Waits for a command of run_behind(), which must succeed; returns what it printed."""
