@@ -134,5 +134,4 @@ ROWS = {
     "rate_limiter_error": rate_limiter,
     "device_thread_ratio": device_thread,
     "flood_growth_mib": flood_growth,
-    "guest_io_vs_qemu_ratio": guest_io_vs_qemu,
 }
