@@ -24,7 +24,9 @@ struct Header {
 }  // namespace
 
 ConsoleGuest::ConsoleGuest(Rig& rig, size_t port_count)
-    : rig_(rig), text_(rig.ram.Allocate(kTextBytes)) {
+    : rig_(rig),
+      text_(rig.ram.Allocate(kTextBytes)),
+      control_text_(rig.ram.Allocate(kRingSize * kMaxControlBytes)) {
   for (size_t i = 0; i < 2 * port_count + 2; ++i) rings_.emplace_back(rig.ram, kRingSize);
 }
 
@@ -63,8 +65,10 @@ void ConsoleGuest::SendControl(uint32_t port, uint16_t event, uint16_t value) {
 
 void ConsoleGuest::SendControl(std::string_view bytes) {
   const auto len = static_cast<uint32_t>(bytes.size());
-  std::memcpy(rig_.ram.Bytes(text_, len).data(), bytes.data(), len);
-  control_transmit().Add({Segment{text_, len, false}});
+  EMBER_CHECK(len <= kMaxControlBytes);
+  const GuestAddress at = control_text_ + next_control_text_++ % kRingSize * kMaxControlBytes;
+  std::memcpy(rig_.ram.Bytes(at, len).data(), bytes.data(), len);
+  control_transmit().Add({Segment{at, len, false}});
   Kick(control_transmit());
   while (control_transmit().TakeUsed()) {
   }

@@ -43,6 +43,7 @@ struct ControlMessage {
 class ConsoleGuest {
  public:
   static constexpr uint16_t kRingSize = 32;
+  static constexpr uint32_t kMaxControlBytes = 64;
 
   ConsoleGuest(Rig& rig, size_t port_count);
 
@@ -83,7 +84,11 @@ class ConsoleGuest {
   Rig& rig_;
   std::deque<DriverRing> rings_;
   std::map<const DriverRing*, std::map<uint16_t, Buffer>> posted_;
-  GuestAddress text_;  // where output and control messages are put
+  GuestAddress text_;  // where output is put
+  // Where control messages are put: one place for each that may be on its way, taken in turn, for
+  // a device on another thread reads them when it likes.
+  GuestAddress control_text_;
+  uint32_t next_control_text_ = 0;
 };
 
 inline constexpr uint32_t kTextBytes = 1 << 20;
