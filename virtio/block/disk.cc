@@ -1,7 +1,6 @@
 #include "virtio/block/disk.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace ember::virtio {
 namespace {
@@ -15,13 +14,11 @@ alignas(4096) const std::array<std::byte, kZeroPieceBytes> kZeros{};
 
 bool PlainFile::Takes(uint64_t offset, std::span<const iovec> pieces) const {
   if (memory_alignment_bytes <= 1 && offset_alignment_bytes <= 1) return true;
-  uint64_t places = offset;
-  uint64_t addresses = 0;
-  for (const iovec& piece : pieces) {
-    places |= piece.iov_len;
-    addresses |= std::bit_cast<uintptr_t>(piece.iov_base);
-  }
-  return places % offset_alignment_bytes == 0 && addresses % memory_alignment_bytes == 0;
+  if (offset % offset_alignment_bytes != 0) return false;
+  return std::ranges::all_of(pieces, [this](const iovec& piece) {
+    return piece.iov_len % offset_alignment_bytes == 0 &&
+           reinterpret_cast<uintptr_t>(piece.iov_base) % memory_alignment_bytes == 0;
+  });
 }
 
 Result<uint64_t> Disk::DiscardSome(uint64_t /*offset*/, uint64_t len_bytes) { return len_bytes; }
