@@ -21,10 +21,21 @@
 namespace ember {
 namespace {
 
+// What a signal handler needs of the options, where it may take no lock: it may see an id half
+// changed, never past its end.
+struct SignalOptions {
+  static constexpr size_t kIdBytes = 64;  // the longest id there is
+
+  std::atomic<int> fd{STDERR_FILENO};
+  std::array<std::atomic<char>, kIdBytes + 1> id{};  // ends with 0
+};
+
 struct LogState {
   std::atomic<LogLevel> level{LogLevel::kInfo};
+  std::atomic<bool> has_module{false};
   Counter lost_lines;
   Counter rate_limited_lines;
+  SignalOptions signal;
 
   Mutex mutex;
   LogOptions options GUARDED_BY(mutex);
@@ -48,28 +59,66 @@ bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, ToLower, ToLower);
 }
 
-void AppendPadded(std::string& line, int64_t value, size_t width) {
-  const std::string digits = Concat(value);
-  if (digits.size() < width) line.append(width - digits.size(), '0');
-  line += digits;
+// "api::server" is "api/server", as clients of the contract write modules.
+std::string ModulePath(std::string_view module) {
+  std::string path;
+  for (size_t at = 0; at < module.size(); ++at) {
+    const bool separator = module.substr(at, 2) == "::";
+    path += separator ? '/' : module[at];
+    if (separator) ++at;
+  }
+  return path;
 }
+
+// A time or text in memory of its own, so that a signal handler can write it too.
+template <size_t capacity>
+class FixedText {
+ public:
+  void Append(char letter) {
+    if (size_ < capacity) bytes_[size_++] = letter;
+  }
+  void Append(std::string_view text) {
+    for (const char letter : text) Append(letter);
+  }
+  // Not negative; of `width` digits at most.
+  void AppendPadded(int64_t value, size_t width) {
+    std::array<char, 20> digits;
+    for (size_t i = width; i > 0; --i, value /= 10) {
+      digits[i - 1] = static_cast<char>('0' + value % 10);
+    }
+    Append({digits.data(), width});
+  }
+  std::string_view text() const { return {bytes_.data(), size_}; }
+
+ private:
+  std::array<char, capacity> bytes_;
+  size_t size_ = 0;
+};
 
 // 2026-11-21T05:46:01.123456789, UTC. By <chrono>'s calendar, because gmtime_r() takes a lock and
 // reads the time zone's file at its first call.
-void AppendTimestamp(std::string& line) {
+FixedText<32> Timestamp() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   const std::chrono::sys_seconds moment{std::chrono::seconds(now.tv_sec)};
   const auto day = std::chrono::floor<std::chrono::days>(moment);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss time(moment - day);
-  AppendPadded(line, int64_t{static_cast<int>(date.year())}, 4);
-  AppendPadded(line += '-', int64_t{static_cast<unsigned>(date.month())}, 2);
-  AppendPadded(line += '-', int64_t{static_cast<unsigned>(date.day())}, 2);
-  AppendPadded(line += 'T', time.hours().count(), 2);
-  AppendPadded(line += ':', time.minutes().count(), 2);
-  AppendPadded(line += ':', time.seconds().count(), 2);
-  AppendPadded(line += '.', now.tv_nsec, 9);
+  FixedText<32> out;
+  out.AppendPadded(static_cast<int>(date.year()), 4);
+  out.Append('-');
+  out.AppendPadded(static_cast<unsigned>(date.month()), 2);
+  out.Append('-');
+  out.AppendPadded(static_cast<unsigned>(date.day()), 2);
+  out.Append('T');
+  out.AppendPadded(time.hours().count(), 2);
+  out.Append(':');
+  out.AppendPadded(time.minutes().count(), 2);
+  out.Append(':');
+  out.AppendPadded(time.seconds().count(), 2);
+  out.Append('.');
+  out.AppendPadded(now.tv_nsec, 9);
+  return out;
 }
 
 // C0 and DEL; C1 as UTF-8 (0xc2, then 0x80 to 0x9f) and as a lone byte.
@@ -118,20 +167,19 @@ std::string FormatLine(const LogOptions& options, LogLevel level, log_internal::
   constexpr size_t kOriginLimit = 1024;
   std::string line;
   line.reserve(std::min(kMaxLogLineBytes, kIdLimit + message.size()));
-  AppendTimestamp(line);
+  line += Timestamp().text();
   line += " [";
   AppendEscaped(line, options.instance_id, kIdLimit);
   line += ':';
   AppendEscaped(line, CurrentThreadName(), kIdLimit * 2);
-  line += "] ";
   if (options.show_level) {
+    line += ':';
     line += kLevelNames[static_cast<size_t>(level)];
-    line += ' ';
   }
   if (options.show_origin) {
-    AppendEscaped(line, Concat(site.file, ":", site.line), kOriginLimit);
-    line += ' ';
+    AppendEscaped(line, Concat(":", site.file, ":", site.line), kOriginLimit);
   }
+  line += "] ";
   AppendEscaped(line, message, kLimit);
   line += '\n';
   return line;
@@ -156,8 +204,20 @@ bool WriteLine(int fd, bool may_block, std::string_view line) {
 void ConfigureLog(const LogOptions& options) {
   LogState& state = State();
   state.level.store(options.level, std::memory_order_relaxed);
+  state.has_module.store(!options.module.empty(), std::memory_order_relaxed);
+  for (size_t i = 0; i < SignalOptions::kIdBytes; ++i) {
+    const char letter = i < options.instance_id.size() ? options.instance_id[i] : '\0';
+    state.signal.id[i].store(letter, std::memory_order_relaxed);
+  }
   const MutexLock lock(state.mutex);
   state.options = options;
+  state.options.module = ModulePath(options.module);
+}
+
+LogOptions CurrentLogOptions() {
+  LogState& state = State();
+  const MutexLock lock(state.mutex);
+  return state.options;
 }
 
 Status OpenLogFile(const std::string& path) {
@@ -171,6 +231,8 @@ Status OpenLogFile(const std::string& path) {
   if (!file.valid()) return Error::FromErrno("open log", path);
   LogState& state = State();
   const MutexLock lock(state.mutex);
+  // First, so that a handler meets no descriptor that is closed.
+  state.signal.fd.store(file.get(), std::memory_order_relaxed);
   state.file = std::move(file);
   return {};
 }
@@ -187,9 +249,40 @@ Result<LogLevel> ParseLogLevel(std::string_view text) {
 uint64_t lost_log_lines() { return State().lost_lines.value(); }
 uint64_t rate_limited_log_lines() { return State().rate_limited_lines.value(); }
 
+void LogInSignalHandler(std::initializer_list<std::string_view> parts) {
+  const int saved_errno = errno;
+  LogState& state = State();
+  if (state.level.load(std::memory_order_relaxed) == LogLevel::kOff) return;
+  const SignalOptions& options = state.signal;
+  FixedText<kMaxSignalLineBytes - 1> text;
+  text.Append(Timestamp().text());
+  text.Append(" [");
+  for (const std::atomic<char>& letter : options.id) {
+    const char value = letter.load(std::memory_order_relaxed);
+    if (value == '\0') break;
+    text.Append(value);
+  }
+  text.Append(':');
+  text.Append(CurrentThreadName());
+  text.Append("] ");
+  for (const std::string_view part : parts) text.Append(part);
+  FixedText<kMaxSignalLineBytes> line;
+  line.Append(text.text());
+  line.Append('\n');
+  const int fd = options.fd.load(std::memory_order_relaxed);
+  if (!WriteLine(fd, fd == STDERR_FILENO, line.text())) state.lost_lines.Add();
+  errno = saved_errno;
+}
+
 namespace log_internal {
 
-bool Enabled(LogLevel level) { return level <= State().level.load(std::memory_order_relaxed); }
+bool Enabled(LogLevel level, const char* file) {
+  LogState& state = State();
+  if (level > state.level.load(std::memory_order_relaxed)) return false;
+  if (!state.has_module.load(std::memory_order_relaxed)) return true;
+  const MutexLock lock(state.mutex);
+  return std::string_view(file).starts_with(state.options.module);
+}
 
 void Write(LogLevel level, Site site, std::string_view message) {
   LogState& state = State();

@@ -47,6 +47,7 @@ void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
   app.add_option("--log-path", options.log_path, "File or FIFO for the log (default: stderr)");
   app.add_option("--level", level, "Off, Error, Warning, Info, Debug or Trace")
       ->capture_default_str();
+  app.add_option("--module", options.module, "Log only what files below this path say: vmm, api");
   app.add_flag("--show-level", options.show_level, "Write each log record's level");
   app.add_flag("--show-log-origin", options.show_log_origin,
                "Write each log record's file and line");

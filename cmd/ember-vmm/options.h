@@ -18,6 +18,7 @@ struct VmmOptions {
   bool boot_timer = false;
   std::optional<std::string> log_path;
   LogLevel level = LogLevel::kInfo;
+  std::string module;  // empty: all
   bool show_level = false;
   bool show_log_origin = false;
   size_t http_api_max_payload_bytes = 51200;

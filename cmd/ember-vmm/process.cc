@@ -35,7 +35,8 @@ Status SetUpLog(const VmmOptions& options) {
   ConfigureLog({.level = options.level,
                 .instance_id = options.id,
                 .show_level = options.show_level,
-                .show_origin = options.show_log_origin});
+                .show_origin = options.show_log_origin,
+                .module = options.module});
   if (!options.log_path) return {};
   return OpenLogFile(*options.log_path);
 }

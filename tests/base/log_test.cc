@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -47,7 +48,7 @@ std::string Drain(int fd) {
 class LogTest : public testing::Test {
  protected:
   LogTest() {
-    ConfigureLog({.level = LogLevel::kInfo, .instance_id = "vm1"});
+    ConfigureLog({.level = LogLevel::kInfo, .instance_id = "vm1", .show_level = true});
     EMBER_CHECK(OpenLogFile(path_).has_value());
   }
   std::vector<std::string> Lines() const { return SplitLines(TemporaryDirectory::Read(path_)); }
@@ -60,7 +61,7 @@ TEST_F(LogTest, LineHasTimeInstanceThreadLevelAndMessage) {
   Thread::Start("worker", [] { EMBER_LOG(kInfo, "guest memory ", 128, " MiB"); }).value().Join();
   ASSERT_THAT(Lines(), SizeIs(1));
   EXPECT_THAT(Lines()[0], MatchesRegex("20[0-9][0-9]-[0-1][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:"
-                                       "[0-6][0-9]\\.[0-9]{9} \\[vm1:worker\\] INFO guest memory "
+                                       "[0-6][0-9]\\.[0-9]{9} \\[vm1:worker:INFO\\] guest memory "
                                        "128 MiB"));
 }
 
@@ -68,15 +69,66 @@ TEST_F(LogTest, LevelAndOriginAreShownAsConfigured) {
   ConfigureLog({.instance_id = "vm1", .show_level = false, .show_origin = true});
   EMBER_LOG(kError, "first");
   ASSERT_THAT(Lines(), SizeIs(1));
-  EXPECT_THAT(Lines()[0], MatchesRegex(".*\\] .*log_test\\.cc:[0-9]+ first"));
+  EXPECT_THAT(Lines()[0], MatchesRegex(".* \\[vm1:.*:tests/base/log_test\\.cc:[0-9]+\\] first"));
   EXPECT_THAT(Lines()[0], Not(HasSubstr("ERROR")));
 }
 
+TEST_F(LogTest, LevelAndOriginFollowTheThreadWithinTheBrackets) {
+  ConfigureLog({.instance_id = "vm1", .show_level = true, .show_origin = true});
+  EMBER_LOG(kWarning, "both");
+  EXPECT_THAT(
+      Lines(),
+      ElementsAre(MatchesRegex(".* \\[vm1:[^:]*:WARN:tests/base/log_test\\.cc:[0-9]+\\] both")));
+}
+
+TEST_F(LogTest, ModuleAdmitsItsFilesAndNoOthers) {
+  for (const char* const module : {"tests", "tests/base/log", "tests::base::log_test"}) {
+    ConfigureLog({.instance_id = "vm1", .module = module});
+    EMBER_LOG(kInfo, module);
+  }
+  for (const char* const module : {"vmm", "tests/api", "tests::base::log_test::more", "::"}) {
+    ConfigureLog({.instance_id = "vm1", .module = module});
+    EMBER_LOG(kError, "hidden");
+  }
+  EXPECT_THAT(Lines(), ElementsAre(EndsWith("] tests"), EndsWith("] tests/base/log"),
+                                   EndsWith("] tests::base::log_test")));
+}
+
+TEST_F(LogTest, HeldBackByTheModuleARecordDoesNotCountAsRateLimited) {
+  ConfigureLog({.instance_id = "vm1", .module = "vmm"});
+  const uint64_t limited_before = rate_limited_log_lines();
+  for (int i = 0; i < 1000; ++i) EMBER_LOG_LIMITED(kWarning, "hidden");
+  EXPECT_EQ(rate_limited_log_lines(), limited_before);
+}
+
+TEST_F(LogTest, SignalHandlerWritesALineOfItsOwn) {
+  struct sigaction action {};
+  action.sa_handler = [](int) { LogInSignalHandler({"signal ", "10", " came"}); };
+  struct sigaction before {};
+  ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
+  errno = EXDEV;
+  ASSERT_EQ(::raise(SIGUSR1), 0);
+  EXPECT_EQ(errno, EXDEV);
+  ASSERT_EQ(::sigaction(SIGUSR1, &before, nullptr), 0);
+  EXPECT_THAT(
+      Lines(),
+      ElementsAre(MatchesRegex("20[0-9-]*T[0-9:]*\\.[0-9]{9} \\[vm1:.*\\] signal 10 came")));
+}
+
+TEST_F(LogTest, LongLineOfASignalHandlerIsCut) {
+  LogInSignalHandler({std::string(kMaxLogLineBytes, 'x')});
+  ASSERT_THAT(Lines(), SizeIs(1));
+  EXPECT_EQ(Lines()[0].size() + 1, kMaxSignalLineBytes);
+  ConfigureLog({.level = LogLevel::kOff, .instance_id = "vm1"});
+  LogInSignalHandler({"hidden"});
+  EXPECT_THAT(Lines(), SizeIs(1));
+}
+
 TEST_F(LogTest, RecordsBelowTheLevelAreNotWritten) {
-  ConfigureLog({.level = LogLevel::kWarning, .instance_id = "vm1"});
+  ConfigureLog({.level = LogLevel::kWarning, .instance_id = "vm1", .show_level = true});
   EMBER_LOG(kInfo, "hidden");
   EMBER_LOG(kWarning, "shown");
-  EXPECT_THAT(Lines(), ElementsAre(EndsWith("WARN shown")));
+  EXPECT_THAT(Lines(), ElementsAre(EndsWith(":WARN] shown")));
 }
 
 TEST_F(LogTest, OffSilencesErrorsToo) {
@@ -88,12 +140,12 @@ TEST_F(LogTest, OffSilencesErrorsToo) {
 TEST_F(LogTest, TextCannotForgeALineOrSteerATerminal) {
   EMBER_LOG(kInfo, std::string_view("a\nb\r\t\x1b[2J\0z\x7f\xc2\x9b-\x9b", 16));
   EXPECT_THAT(Lines(),
-              ElementsAre(EndsWith("INFO a\\x0ab\\x0d\\x09\\x1b[2J\\x00z\\x7f\\xc2\\x9b-\\x9b")));
+              ElementsAre(EndsWith("INFO] a\\x0ab\\x0d\\x09\\x1b[2J\\x00z\\x7f\\xc2\\x9b-\\x9b")));
 }
 
 TEST_F(LogTest, OtherUtf8StaysReadable) {
   EMBER_LOG(kInfo, "3 \xc2\xb5s, \xe2\x82\xac");
-  EXPECT_THAT(Lines(), ElementsAre(EndsWith("INFO 3 \xc2\xb5s, \xe2\x82\xac")));
+  EXPECT_THAT(Lines(), ElementsAre(EndsWith("INFO] 3 \xc2\xb5s, \xe2\x82\xac")));
 }
 
 TEST_F(LogTest, LongLinesAreCutAtTheLimitAndSaySo) {
