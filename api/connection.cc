@@ -1,5 +1,6 @@
 #include "api/connection.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -11,7 +12,21 @@ bool MayPass(int error_number) {
   return error_number == EAGAIN || error_number == EWOULDBLOCK || error_number == EINTR;
 }
 
+// What the kernel holds for a client that reads a stream slower than it grows: a slow reader costs
+// this, and its place in the journal.
+constexpr int kStreamBufferBytes = 16384;
+
+// Whether the client has closed its socket, and not only its sending half.
+bool HasGone(int fd) {
+  pollfd poll_fd{.fd = fd, .events = 0, .revents = 0};
+  return ::poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 }  // namespace
+
+void Connection::OnHangUp() {
+  if (HasGone(socket_.native_handle())) broken_ = true;
+}
 
 void Connection::Receive(std::span<char> scratch) {
   const ssize_t got = ::recv(socket_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT);
@@ -21,10 +36,11 @@ void Connection::Receive(std::span<char> scratch) {
   }
   if (got == 0) {
     input_ended_ = true;
+    if (session_.following()) OnHangUp();
     return;
   }
   const auto size_bytes = static_cast<size_t>(got);
-  if (session_.ended()) return Discard(size_bytes);
+  if (session_.ended() || session_.streaming()) return Discard(size_bytes);
   session_.Receive({scratch.data(), size_bytes});
 }
 
@@ -34,7 +50,11 @@ void Connection::Discard(size_t size_bytes) {
 }
 
 void Connection::Flush() {
-  while (wants_output() && !broken_) {
+  if (session_.streaming() && !std::exchange(small_buffer_, true)) {
+    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_SNDBUF, &kStreamBufferBytes,
+                 sizeof(kStreamBufferBytes));  // fails never, and harmlessly
+  }
+  while (!session_.output().empty() && !broken_) {
     const std::string_view output = session_.output();
     const ssize_t sent =
         ::send(socket_.native_handle(), output.data(), output.size(), MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -17,7 +17,7 @@ class Connection {
  public:
   using Socket = boost::asio::local::stream_protocol::socket;
 
-  // What a client may still send after the session has ended.
+  // What a client may still send after the session has ended, or behind a stream's request.
   static constexpr size_t kMaxDiscardedBytes = size_t{1} << 20;
 
   // The router must outlive the connection.
@@ -32,9 +32,15 @@ class Connection {
   void Complete(const Result<vmm::Reply>& outcome) { session_.Complete(outcome); }
 
   bool wants_input() const { return !input_ended_ && (session_.ended() || session_.wants_input()); }
-  bool wants_output() const { return !session_.output().empty(); }
+  bool wants_output() const { return !session_.output().empty() || session_.has_more_output(); }
+  // The client sends no more, but still waits for what comes late: only its going is awaited.
+  bool wants_hang_up() const { return input_ended_ && !over() && session_.following(); }
+  void OnHangUp();
   // Nothing more can come of it: to be destroyed.
-  bool over() const { return broken_ || (input_ended_ && !wants_output() && !session_.waiting()); }
+  bool over() const {
+    const bool awaits_answer = session_.waiting() || (session_.streaming() && !session_.ended());
+    return broken_ || (input_ended_ && !wants_output() && !awaits_answer);
+  }
 
   Socket& socket() { return socket_; }
   Session& session() { return session_; }
@@ -46,6 +52,7 @@ class Connection {
   Socket socket_;
   Session session_;
   size_t discarded_bytes_ = 0;
+  bool small_buffer_ = false;
   bool input_ended_ = false;  // the client sends no more; it may still read
   bool output_ended_ = false;
   bool broken_ = false;

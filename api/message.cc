@@ -42,6 +42,11 @@ void AppendResponse(std::string& out, const Response& response, AfterResponse af
   out += response.body;
 }
 
+void AppendStreamHead(std::string& out) {
+  AppendHead(out, static_cast<uint32_t>(HttpStatus::kOk), AfterResponse::kClose);
+  out += "Content-Type: application/x-ndjson\r\nCache-Control: no-store\r\n\r\n";
+}
+
 void AppendContinue(std::string& out) {
   AppendHead(out, 100, AfterResponse::kKeepAlive);
   out += "\r\n";

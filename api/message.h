@@ -43,6 +43,8 @@ enum class AfterResponse : uint8_t { kKeepAlive, kClose };
 // phrase, and no headers but Server, Connection, Deprecation where it applies and, with a body,
 // Content-Type and Content-Length.
 void AppendResponse(std::string& out, const Response& response, AfterResponse after);
+// Appends the head of lines of JSON that follow until the connection ends.
+void AppendStreamHead(std::string& out);
 // Appends what tells a client that waits with its body to send it.
 void AppendContinue(std::string& out);
 

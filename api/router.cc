@@ -11,11 +11,15 @@
 namespace ember::api {
 namespace {
 
+// The contract's paths take no query: with one they are other paths, which nobody serves.
+enum class QueryRule : uint8_t { kNone, kOptional };
+
 // One row for each method of each path. Where a path ends in '/', an id follows.
 struct Route {
   Method method;
   std::string_view path;
   Endpoint endpoint;
+  QueryRule query = QueryRule::kNone;
 };
 
 constexpr Route kRoutes[] = {
@@ -34,6 +38,7 @@ constexpr Route kRoutes[] = {
     {Method::kPut, "/drives/", PutDrive},
     {Method::kPatch, "/drives/", PatchDrive},
     {Method::kPut, "/entropy", PutEntropy},
+    {Method::kGet, "/events", GetEvents, QueryRule::kOptional},
     {Method::kGet, "/hotplug/memory", GetMemoryHotplug},
     {Method::kPut, "/hotplug/memory", PutMemoryHotplug},
     {Method::kPatch, "/hotplug/memory", PatchMemoryHotplug},
@@ -49,6 +54,7 @@ constexpr Route kRoutes[] = {
     {Method::kPatch, "/vm", PatchVm},
     {Method::kGet, "/vm/config", GetVmConfig},
     {Method::kPut, "/vsock", PutVsock},
+    {Method::kGet, "/wait", GetWait, QueryRule::kOptional},
 };
 
 // PATCH requests that may come without a body.
@@ -65,6 +71,18 @@ std::optional<std::string_view> Match(const Route& route, std::string_view path)
   const std::string_view id = path.substr(route.path.size());
   if (id.find('/') != std::string_view::npos) return std::nullopt;
   return id;
+}
+
+struct Target {
+  std::string_view path;
+  std::string_view query;
+};
+
+Target Split(std::string_view path, QueryRule rule) {
+  const size_t mark = path.find('?');
+  if (rule == QueryRule::kNone || mark == std::string_view::npos)
+    return {.path = path, .query = {}};
+  return {.path = path.substr(0, mark), .query = path.substr(mark + 1)};
 }
 
 // The contract looks at this before it looks at the path.
@@ -84,11 +102,17 @@ Outcome Router::Handle(const Request& request) const {
   if (std::optional<Response> fault = CheckBody(request)) return *std::move(fault);
   for (const Route& route : kRoutes) {
     if (route.method != request.method) continue;
-    const std::optional<std::string_view> id = Match(route, request.path);
+    const Target target = Split(request.path, route.query);
+    const std::optional<std::string_view> id = Match(route, target.path);
     if (!id) continue;
     const auto now = controller_.snapshot();
-    Result<Outcome> outcome = route.endpoint(
-        {.id = *id, .body = request.body, .machine = *now, .instance_id = instance_id_});
+    Result<Outcome> outcome = route.endpoint({.id = *id,
+                                              .body = request.body,
+                                              .machine = *now,
+                                              .instance_id = instance_id_,
+                                              .query = target.query,
+                                              .controller = controller_,
+                                              .waker = waker_});
     return outcome ? *std::move(outcome) : Fault(outcome.error().message());
   }
   return Fault(

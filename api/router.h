@@ -1,11 +1,14 @@
 #ifndef EMBER_API_ROUTER_H_
 #define EMBER_API_ROUTER_H_
 
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "api/endpoints/endpoint.h"
 #include "api/message.h"
+#include "api/waker.h"
+#include "base/journal.h"
 #include "vmm/controller.h"
 
 namespace ember::api {
@@ -20,9 +23,14 @@ class Router {
   // The answer, or what must be done before there is one.
   Outcome Handle(const Request& request) const;
 
+  const Journal& journal() const { return controller_.journal(); }
+  // Who is told when late answers and streams should be looked at.
+  const std::shared_ptr<Waker>& waker() const { return waker_; }
+
  private:
   const vmm::Controller& controller_;
   const std::string instance_id_;
+  const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
 };
 
 }  // namespace ember::api

@@ -4,7 +4,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
@@ -12,7 +14,9 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "api/connection.h"
 #include "api/router.h"
@@ -39,6 +43,7 @@ struct Client {
   uint64_t answered = 0;
   bool awaits_input = false;
   bool awaits_output = false;
+  bool awaits_hang_up = false;
 };
 
 constexpr int kBacklog = 1024;
@@ -54,7 +59,11 @@ constexpr std::string_view kEnding = "The microVM is ending.";
 class Server::Impl {
  public:
   explicit Impl(Options options)
-      : options_(std::move(options)), context_(1), acceptor_(context_), accept_timer_(context_) {}
+      : options_(std::move(options)),
+        context_(1),
+        acceptor_(context_),
+        accept_timer_(context_),
+        look_timer_(context_) {}
 
   Status Listen();
   Status Adopt(Fd listening);
@@ -69,12 +78,20 @@ class Server::Impl {
   void OnAcceptError(error_code error);
   void Admit(Connection::Socket socket);
   bool EvictOne();
+  // Of those that wait for an answer to come late, if `following`, or of the others.
+  Clients::iterator Victim(bool following);
 
   void AwaitInput(Clients::iterator client);
   void AwaitOutput(Clients::iterator client);
   void OnInput(ClientId id, error_code error);
   void OnOutput(ClientId id, error_code error);
+  void AwaitHangUp(Clients::iterator client);
+  void OnHangUp(ClientId id, error_code error);
   void OnOutcome(ClientId id, const Result<vmm::Reply>& outcome);
+  // Looks at all late answers and streams.
+  void LookAtFollowers();
+  // Looks again at `when`, if not earlier.
+  void LookAt(LateAnswer::TimePoint when);
   // After anything that may have changed the client: sends, acts, waits or forgets it.
   void Settle(Clients::iterator client);
   void Perform(ClientId id, vmm::Action action);
@@ -89,10 +106,15 @@ class Server::Impl {
   asio::io_context context_;
   LocalProtocol::acceptor acceptor_;
   asio::steady_timer accept_timer_;
+  asio::steady_timer look_timer_;
+  LateAnswer::TimePoint looks_at_ = LateAnswer::TimePoint::max();  // the timer's
   Clients clients_;
+  std::set<ClientId> followers_;  // whose sessions are following()
   uint64_t next_id_ = 0;
   uint64_t answers_ = 0;
   std::array<char, kScratchBytes> scratch_;
+
+  std::atomic<bool> woken_{false};  // a task that looks at the followers is posted
 
   Thread thread_;  // last, so that it ends before what it uses
 };
@@ -127,12 +149,23 @@ Status Server::Impl::Adopt(Fd listening) {
 Status Server::Impl::Start(vmm::Controller& controller, std::string instance_id) {
   controller_ = &controller;
   router_.emplace(controller, std::move(instance_id));
+  const std::shared_ptr<Waker>& waker = router_->waker();
+  waker->Attach([this] {
+    // Relaxed: the post orders what is looked at after what was done before it.
+    if (woken_.exchange(true, std::memory_order_relaxed)) return;
+    asio::post(context_, [this] { LookAtFollowers(); });
+  });
+  controller.journal().SetListener([waker] { waker->Wake(); });
   Accept();
   thread_ = TRY(Thread::Start("api", [this] { context_.run(); }));
   return {};
 }
 
 void Server::Impl::Stop() {
+  if (router_) {
+    controller_->journal().SetListener({});
+    router_->waker()->Detach();
+  }
   if (thread_.joinable()) {
     asio::post(context_, [this] { Shutdown(); });
     thread_.Join();
@@ -143,8 +176,11 @@ void Server::Impl::Stop() {
 }
 
 void Server::Impl::Shutdown() {
+  const auto now = std::chrono::steady_clock::now();
   for (auto& [id, client] : clients_) {
-    if (client.connection.session().waiting()) {
+    if (client.connection.session().following()) {
+      client.connection.session().LookLast(now);
+    } else if (client.connection.session().waiting()) {
       client.connection.Complete(Error(std::string(kEnding)));
     }
     client.connection.Flush();
@@ -193,18 +229,27 @@ void Server::Impl::Admit(Connection::Socket socket) {
   AwaitInput(client);
 }
 
-// Ids grow, so of those with the same last answer the first to connect goes first.
+// Those who follow go last; but they go, or a thousand of them would keep everybody out.
 bool Server::Impl::EvictOne() {
+  auto victim = Victim(false);
+  if (victim == clients_.end()) victim = Victim(true);
+  if (victim == clients_.end()) return false;
+  followers_.erase(victim->first);
+  clients_.erase(victim);
+  return true;
+}
+
+// Ids grow, so of those with the same last answer the first to connect goes first.
+Server::Impl::Clients::iterator Server::Impl::Victim(bool following) {
   auto victim = clients_.end();
   for (auto client = clients_.begin(); client != clients_.end(); ++client) {
-    if (client->second.connection.session().waiting()) continue;
+    const Session& session = client->second.connection.session();
+    if (session.following() != following || (session.waiting() && !following)) continue;
     if (victim == clients_.end() || client->second.last_answer < victim->second.last_answer) {
       victim = client;
     }
   }
-  if (victim == clients_.end()) return false;
-  clients_.erase(victim);
-  return true;
+  return victim;
 }
 
 void Server::Impl::AwaitInput(Clients::iterator client) {
@@ -236,6 +281,40 @@ void Server::Impl::OnOutput(ClientId id, error_code error) {
   Settle(client);
 }
 
+void Server::Impl::AwaitHangUp(Clients::iterator client) {
+  if (std::exchange(client->second.awaits_hang_up, true)) return;
+  client->second.connection.socket().async_wait(
+      Connection::Socket::wait_error,
+      [this, id = client->first](error_code error) { OnHangUp(id, error); });
+}
+
+void Server::Impl::OnHangUp(ClientId id, error_code error) {
+  const auto client = clients_.find(id);
+  if (client == clients_.end() || error) return;
+  client->second.awaits_hang_up = false;
+  client->second.connection.OnHangUp();
+  Settle(client);
+}
+
+void Server::Impl::LookAtFollowers() {
+  // Before looking: who wakes us from here on is seen to once more. Relaxed, as where it is set.
+  woken_.store(false, std::memory_order_relaxed);
+  looks_at_ = LateAnswer::TimePoint::max();
+  const std::vector<ClientId> followers(followers_.begin(), followers_.end());
+  for (const ClientId id : followers) {
+    if (const auto client = clients_.find(id); client != clients_.end()) Settle(client);
+  }
+}
+
+void Server::Impl::LookAt(LateAnswer::TimePoint when) {
+  if (when >= looks_at_) return;
+  looks_at_ = when;
+  look_timer_.expires_at(when);
+  look_timer_.async_wait([this](error_code cancelled) {
+    if (!cancelled) LookAtFollowers();
+  });
+}
+
 void Server::Impl::OnOutcome(ClientId id, const Result<vmm::Reply>& outcome) {
   const auto client = clients_.find(id);
   if (client == clients_.end()) return;  // it has gone; what it asked for is done all the same
@@ -246,6 +325,9 @@ void Server::Impl::OnOutcome(ClientId id, const Result<vmm::Reply>& outcome) {
 void Server::Impl::Settle(Clients::iterator entry) {
   Client& client = entry->second;
   Connection& connection = client.connection;
+  if (connection.session().following()) {
+    connection.session().Look(std::chrono::steady_clock::now());
+  }
   connection.Flush();
   if (std::optional<vmm::Action> action = connection.session().TakeAction()) {
     Perform(entry->first, *std::move(action));
@@ -255,11 +337,19 @@ void Server::Impl::Settle(Clients::iterator entry) {
     client.last_answer = ++answers_;
   }
   if (connection.over()) {
+    followers_.erase(entry->first);
     clients_.erase(entry);
     return;
   }
+  if (connection.session().following()) {
+    followers_.insert(entry->first);
+    LookAt(connection.session().next_look());
+  } else {
+    followers_.erase(entry->first);
+  }
   if (connection.wants_output()) AwaitOutput(entry);
   if (connection.wants_input()) AwaitInput(entry);
+  if (connection.wants_hang_up()) AwaitHangUp(entry);
 }
 
 void Server::Impl::Perform(ClientId id, vmm::Action action) {

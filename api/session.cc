@@ -29,12 +29,46 @@ void Session::Receive(std::string_view bytes) {
 std::optional<vmm::Action> Session::TakeAction() { return std::exchange(action_, std::nullopt); }
 
 void Session::Complete(const Result<vmm::Reply>& outcome) {
-  EMBER_CHECK(waiting_);
-  waiting_ = false;
   Response response = ResponseTo(outcome);
   response.deprecated = deprecated_ && outcome.has_value();
+  Answer(std::move(response));
+}
+
+void Session::Answer(Response response) {
+  EMBER_CHECK(waiting_);
+  waiting_ = false;
   Send(response);
   ServeInput();
+}
+
+LateAnswer::TimePoint Session::next_look() const {
+  if (late_) return late_->next_look();
+  // A stream that is not read is looked at when it is.
+  if (!stream_ || output_.size() >= EventStream::kPageBytes) return LateAnswer::TimePoint::max();
+  return stream_->next_look();
+}
+
+void Session::Look(LateAnswer::TimePoint now) {
+  if (stream_ && !ended_ && output_.size() < EventStream::kPageBytes) {
+    stream_->AppendTo(output_, now);
+  }
+  if (!late_) return;
+  std::optional<Response> response = late_->Look(now);
+  if (!response) return;
+  late_.reset();
+  Answer(*std::move(response));
+}
+
+void Session::LookLast(LateAnswer::TimePoint now) {
+  Look(now);
+  while (has_more_output() && output_.size() < kMaxOutputBytes) stream_->AppendTo(output_, now);
+  if (late_) {
+    const Response response = late_->LookLast(now);
+    late_.reset();
+    waiting_ = false;
+    Send(response);
+  }
+  ended_ = true;
 }
 
 void Session::OnSent(size_t size_bytes) {
@@ -48,7 +82,7 @@ void Session::ServeInput() {
 }
 
 std::string_view Session::Serve(std::string_view bytes) {
-  while (!bytes.empty() && !waiting_ && !ended_ && output_.size() < kMaxOutputBytes) {
+  while (!bytes.empty() && !waiting_ && !ended_ && !stream_ && output_.size() < kMaxOutputBytes) {
     const size_t taken = parser_.Parse(bytes);
     bytes.remove_prefix(taken);
     switch (parser_.state()) {
@@ -67,7 +101,7 @@ std::string_view Session::Serve(std::string_view bytes) {
         break;
     }
   }
-  return ended_ ? std::string_view() : bytes;
+  return ended_ || stream_ ? std::string_view() : bytes;
 }
 
 void Session::Answer(const Request& request) {
@@ -76,6 +110,20 @@ void Session::Answer(const Request& request) {
     action_ = std::move(call->action);
     deprecated_ = call->deprecated;
     waiting_ = true;
+    return;
+  }
+  if (auto* late = std::get_if<LateCall>(&outcome)) {
+    if (std::optional<Response> response = (*late)->Look(std::chrono::steady_clock::now())) {
+      return Send(*response);
+    }
+    late_ = std::move(*late);
+    waiting_ = true;
+    return;
+  }
+  if (const auto* call = std::get_if<StreamCall>(&outcome)) {
+    AppendStreamHead(output_);
+    stream_.emplace(router_.journal(), call->options, std::chrono::steady_clock::now());
+    ++answered_;
     return;
   }
   Send(std::get<Response>(outcome));

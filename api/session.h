@@ -3,10 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "api/event_stream.h"
+#include "api/late_answer.h"
 #include "api/request_parser.h"
 #include "api/router.h"
 #include "base/result.h"
@@ -16,9 +19,11 @@
 namespace ember::api {
 
 // One client's conversation, without its socket: bytes in, answers and actions out. Requests are
-// answered one at a time, in order. Where one needs an action, the session waits for its outcome
-// and keeps what comes meanwhile. Bounded: it asks for no more input while it holds kMaxHeadBytes
-// of it, and serves nothing while kMaxOutputBytes of answers are unsent. The API's thread.
+// answered one at a time, in order. Where one needs an action, or an answer that comes late, the
+// session waits for it and keeps what comes meanwhile. A stream of events is the last answer: what
+// the client sends after it is passed over. Bounded: it asks for no more input while it holds
+// kMaxHeadBytes of it, and serves nothing while kMaxOutputBytes of answers are unsent. The API's
+// thread.
 class Session {
  public:
   static constexpr size_t kMaxOutputBytes = 65536;
@@ -33,11 +38,23 @@ class Session {
   // An action to be carried out, once; its outcome is then given to Complete().
   std::optional<vmm::Action> TakeAction();
   void Complete(const Result<vmm::Reply>& outcome);
-  // Between a request that needs an action and its Complete().
+  // Between a request that is not answered at once and its answer.
   bool waiting() const { return waiting_; }
+
+  // Whether there is a late answer or a stream, to be looked at when something may have happened
+  // and at next_look().
+  bool following() const { return late_ != nullptr || stream_.has_value(); }
+  bool streaming() const { return stream_.has_value(); }
+  LateAnswer::TimePoint next_look() const;
+  // Answers if it can, and adds to a stream of which no more than a page is unsent.
+  void Look(LateAnswer::TimePoint now);
+  // The same for the last time, whatever the answer is; the session is over then.
+  void LookLast(LateAnswer::TimePoint now);
 
   // What is to be sent, and that the first so many bytes of it have been.
   std::string_view output() const { return output_; }
+  // Whether Look() would add more to a stream at once.
+  bool has_more_output() const { return stream_ && !ended_ && stream_->more(); }
   void OnSent(size_t size_bytes);
 
   // The client asked for the end or broke the protocol: it is to be closed when output() is sent.
@@ -50,6 +67,7 @@ class Session {
   std::string_view Serve(std::string_view bytes);
   void ServeInput();
   void Answer(const Request& request);
+  void Answer(Response response);
   void Send(const Response& response);
 
   const Router& router_;
@@ -57,6 +75,8 @@ class Session {
   std::string input_;  // what could not be served yet
   std::string output_;
   std::optional<vmm::Action> action_;
+  std::unique_ptr<LateAnswer> late_;
+  std::optional<EventStream> stream_;
   bool waiting_ = false;
   bool deprecated_ = false;        // of the request that waits
   bool told_to_continue_ = false;  // of the request being read

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "vmm/action_events.h"
+
 namespace ember::vmm {
 
 Controller::Controller(EventLoop& loop, MachineFactory factory)
@@ -17,10 +19,28 @@ void Controller::Perform(Action action, Done done) {
 }
 
 Result<Reply> Controller::PerformHere(const Action& action) {
+  const VmConfig config_before = config();
+  const MachineState state_before = state();
   Result<Reply> outcome = Dispatch(action);
   // Before anyone learns of the outcome, so that who asks next sees what it changed.
   Publish();
+  if (outcome) Record(action, config_before, journal_);
+  NoteState(state_before);
   return outcome;
+}
+
+void Controller::NoteEnd(ProcessEnd end) {
+  end_ = end;
+  Publish();
+  journal_.Append("ended", {{"reason", std::move(end.reason)},
+                            {"exit_code", static_cast<uint64_t>(end.exit_code)}});
+}
+
+// Pausing and resuming, which may have changed nothing.
+void Controller::NoteState(MachineState before) {
+  const MachineState now = state();
+  if (before == MachineState::kRunning && now == MachineState::kPaused) journal_.Append("paused");
+  if (before == MachineState::kPaused && now == MachineState::kRunning) journal_.Append("resumed");
 }
 
 Result<Reply> Controller::Dispatch(const Action& action) {
@@ -35,14 +55,22 @@ Result<Reply> Controller::Dispatch(const Action& action) {
   return Reply{};
 }
 
+const VmConfig& Controller::config() const {
+  if (const auto* running = std::get_if<RunningController>(&phase_)) return running->config();
+  return std::get<PrebootController>(phase_).config();
+}
+
+MachineState Controller::state() const {
+  const auto* running = std::get_if<RunningController>(&phase_);
+  if (running == nullptr) return MachineState::kNotStarted;
+  return running->paused() ? MachineState::kPaused : MachineState::kRunning;
+}
+
 void Controller::Publish() {
   auto now = std::make_shared<Snapshot>();
-  if (const auto* running = std::get_if<RunningController>(&phase_)) {
-    now->state = running->paused() ? MachineState::kPaused : MachineState::kRunning;
-    now->config = running->config();
-  } else {
-    now->config = std::get<PrebootController>(phase_).config();
-  }
+  now->state = state();
+  now->config = config();
+  now->end = end_;
   const MutexLock lock(mutex_);
   snapshot_ = std::move(now);
 }

@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <variant>
 
 #include "base/event_loop.h"
+#include "base/journal.h"
 #include "base/result.h"
 #include "base/thread_annotations.h"
 #include "vmm/action.h"
@@ -18,6 +21,12 @@
 namespace ember::vmm {
 
 enum class MachineState : uint8_t { kNotStarted, kRunning, kPaused };
+
+// How the process ends, as clients are told last of all.
+struct ProcessEnd {
+  std::string reason;  // a sentence
+  int exit_code = 0;
+};
 
 // The machine of this process, before and after its start. Actions are carried out on the loop
 // thread, which owns both phases; questions are answered on the thread that asks, from a copy that
@@ -32,6 +41,7 @@ class Controller {
   struct Snapshot {
     MachineState state = MachineState::kNotStarted;
     VmConfig config;
+    std::optional<ProcessEnd> end;  // there once the process is about to end
   };
   // Called once, on the loop thread.
   using Done = std::function<void(const Result<Reply>& outcome)>;
@@ -52,14 +62,25 @@ class Controller {
   // Never null. Any thread.
   std::shared_ptr<const Snapshot> snapshot() const EXCLUDES(mutex_);
 
+  // What has happened. A record is there after the snapshot that shows its effect. Any thread.
+  Journal& journal() { return journal_; }
+  const Journal& journal() const { return journal_; }
+  // Writes the last record, "ended". As PerformHere().
+  void NoteEnd(ProcessEnd end) EXCLUDES(mutex_);
+
  private:
   Result<Reply> Dispatch(const Action& action);
+  const VmConfig& config() const;
+  MachineState state() const;
   void Publish() EXCLUDES(mutex_);
+  void NoteState(MachineState before);
 
   EventLoop& loop_;
+  Journal journal_;
 
   // Loop thread.
   std::variant<PrebootController, RunningController> phase_;
+  std::optional<ProcessEnd> end_;
 
   mutable Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ GUARDED_BY(mutex_);

@@ -1,18 +1,23 @@
 #ifndef EMBER_API_ENDPOINTS_ENDPOINT_H_
 #define EMBER_API_ENDPOINTS_ENDPOINT_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 
+#include "api/event_stream.h"
+#include "api/late_answer.h"
 #include "api/message.h"
+#include "api/waker.h"
 #include "base/result.h"
 #include "vmm/action.h"
 #include "vmm/config_json_value.h"
 #include "vmm/controller.h"
 
-// What an endpoint is: a function from a request to an answer or to the action that it asks for. It
+// What an endpoint is: a function from a request to an answer, now or later, or to the action that
+// it asks for. It
 // touches no machine and no socket. Adding one: a file here, a line in endpoints.h, a row in
 // router.cc, a test.
 namespace ember::api {
@@ -23,6 +28,9 @@ struct Call {
   std::string_view body;  // as sent; not empty for PUT and PATCH, but where the router says so
   const vmm::Controller::Snapshot& machine;
   std::string_view instance_id;
+  std::string_view query;             // what follows the path's '?', for endpoints that take one
+  const vmm::Controller& controller;  // outlives every answer, late ones too
+  const std::shared_ptr<Waker>& waker;
 };
 
 // The request asks for an action, whose outcome is the answer: 204, or 400 with the error.
@@ -31,7 +39,13 @@ struct ActionCall {
   bool deprecated = false;  // as in Response
 };
 
-using Outcome = std::variant<Response, ActionCall>;
+// The answer comes later, or is a stream of events without an end of its own.
+using LateCall = std::unique_ptr<LateAnswer>;
+struct StreamCall {
+  EventStream::Options options;
+};
+
+using Outcome = std::variant<Response, ActionCall, LateCall, StreamCall>;
 
 // An error is answered by 400.
 using Endpoint = Result<Outcome> (*)(const Call& call);

@@ -29,6 +29,8 @@ Result<Outcome> PatchDrive(const Call& call);
 Result<Outcome> PutConsole(const Call& call);
 // entropy.cc
 Result<Outcome> PutEntropy(const Call& call);
+// events.cc
+Result<Outcome> GetEvents(const Call& call);
 // machine_config.cc
 Result<Outcome> GetMachineConfig(const Call& call);
 Result<Outcome> PutMachineConfig(const Call& call);
@@ -50,6 +52,8 @@ Result<Outcome> GetVmConfig(const Call& call);
 Result<Outcome> PatchVm(const Call& call);
 // vsock.cc
 Result<Outcome> PutVsock(const Call& call);
+// wait.cc
+Result<Outcome> GetWait(const Call& call);
 
 }  // namespace ember::api
 

@@ -71,6 +71,7 @@ class Process {
   const VmmOptions& options_;
   const std::chrono::nanoseconds started_;
   int exit_code_ = ToInteger(ExitCode::kOk);
+  std::string end_reason_;
 
   // Each uses those before it.
   std::unique_ptr<api::Server> server_;
@@ -110,6 +111,7 @@ Result<int> Process::Run() {
 Result<int> Process::Loop() {
   if (server_) TRY(server_->Start(*controller_, options_.id));
   loop_->Run();
+  controller_->NoteEnd({.reason = end_reason_, .exit_code = exit_code_});
   if (server_) server_->Stop();
   return exit_code_;
 }
@@ -118,7 +120,8 @@ Status Process::WatchSignals() {
   signal_watch_.emplace(TRY(loop_->WatchReadable(signals_.get(), [this] {
     while (const std::optional<int> signal = TakeSignal(signals_)) {
       exit_code_ = *signal == SIGHUP ? kHangupExit : kSignalExitBase + *signal;
-      EMBER_LOG(kInfo, "ended by signal ", *signal, "; exit code ", exit_code_);
+      end_reason_ = Concat("ended by signal ", *signal);
+      EMBER_LOG(kInfo, end_reason_, "; exit code ", exit_code_);
       loop_->Stop();
     }
   })));
@@ -138,7 +141,8 @@ vmm::MachineHost Process::Host() {
                         .on_end =
                             [this](const vmm::MachineEnd& end) {
                               exit_code_ = ToInteger(end.exit_code);
-                              EMBER_LOG(kInfo, end.reason, "; exit code ", exit_code_);
+                              end_reason_ = end.reason;
+                              EMBER_LOG(kInfo, end_reason_, "; exit code ", exit_code_);
                               loop_->Stop();
                             },
                         .boot_timer = std::nullopt,

@@ -73,6 +73,16 @@ std::optional<Reply> ApiClient::Receive() {
   return reply;
 }
 
+std::optional<std::string> ApiClient::ReceiveLine() {
+  size_t end = 0;
+  while ((end = received_.find('\n')) == std::string::npos) {
+    if (!ReadMore()) return std::nullopt;
+  }
+  std::string line = received_.substr(0, end);
+  received_.erase(0, end + 1);
+  return line;
+}
+
 std::optional<Reply> ApiClient::Call(std::string_view method, std::string_view path,
                                      std::string_view body) {
   if (!Send(RequestBytes(method, path, body))) return std::nullopt;

@@ -28,6 +28,8 @@ class ApiClient {
   void EndOutput();
   // The next answer; nothing at the end of the connection or when patience ends.
   std::optional<Reply> Receive();
+  // The next line of a stream, without its end; nothing as with Receive().
+  std::optional<std::string> ReceiveLine();
   // Send() and Receive() of a request as curl makes it.
   std::optional<Reply> Call(std::string_view method, std::string_view path,
                             std::string_view body = {});
