@@ -162,13 +162,14 @@ Status Server::Impl::Start(vmm::Controller& controller, std::string instance_id)
 }
 
 void Server::Impl::Stop() {
-  if (router_) {
-    controller_->journal().SetListener({});
-    router_->waker()->Detach();
-  }
   if (thread_.joinable()) {
     asio::post(context_, [this] { Shutdown(); });
     thread_.Join();
+  }
+  // Once: the controller may be gone when the server is destroyed.
+  if (vmm::Controller* controller = std::exchange(controller_, nullptr)) {
+    controller->journal().SetListener({});
+    router_->waker()->Detach();
   }
   error_code ignored;
   acceptor_.close(ignored);

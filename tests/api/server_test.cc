@@ -10,6 +10,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,14 @@ TEST_F(ServerTest, AcceptsBeforeItAnswers) {
   ASSERT_TRUE(early.Send(RequestBytes("GET", "/version", "")));
   ASSERT_TRUE((*server)->Start(controller_, "test-vm"));
   EXPECT_EQ(early.Receive().value_or(Reply{}).status, 200);
+}
+
+TEST_F(ServerTest, OnceStoppedItOutlivesItsController) {
+  auto server = *Server::Listen({.socket_path = socket_path()});
+  auto controller = std::make_unique<vmm::Controller>(*loop_, room_.factory());
+  ASSERT_TRUE(server->Start(*controller, "test-vm"));
+  server->Stop();
+  controller.reset();
 }
 
 TEST_F(ServerTest, RefusesAPathThatExistsAndLeavesIt) {
