@@ -15,8 +15,8 @@ void AppendHead(std::string& out, uint32_t status, AfterResponse after) {
 
 }  // namespace
 
-Response Fault(std::string_view message) {
-  Response response{.status = HttpStatus::kBadRequest, .body = "{\"fault_message\":"};
+Response Fault(std::string_view message, HttpStatus status) {
+  Response response{.status = status, .body = "{\"fault_message\":"};
   vmm::AppendJsonString(response.body, message);
   response.body += '}';
   return response;

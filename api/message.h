@@ -21,6 +21,7 @@ enum class HttpStatus : uint16_t {
   kOk = 200,
   kNoContent = 204,
   kBadRequest = 400,
+  kPayloadTooLarge = 413,
   kServiceUnavailable = 503,
 };
 
@@ -31,8 +32,8 @@ struct Response {
   bool deprecated = false;  // the request used what the contract wants no longer used
 };
 
-// 400 with {"fault_message": …}: the request was understood and refused.
-Response Fault(std::string_view message);
+// 400, or as `status` says, with {"fault_message": …}: the request was understood and refused.
+Response Fault(std::string_view message, HttpStatus status = HttpStatus::kBadRequest);
 // 400 with { "error": … }: it could not be read as a request. `message` is without a full stop at
 // its end.
 Response TransportError(std::string_view message);

@@ -17,7 +17,7 @@ namespace ember::api {
 class Router {
  public:
   // The controller must outlive the router. `instance_id` is the machine's.
-  Router(const vmm::Controller& controller, std::string instance_id)
+  Router(vmm::Controller& controller, std::string instance_id)
       : controller_(controller), instance_id_(std::move(instance_id)) {}
 
   // The answer, or what must be done before there is one.
@@ -28,7 +28,7 @@ class Router {
   const std::shared_ptr<Waker>& waker() const { return waker_; }
 
  private:
-  const vmm::Controller& controller_;
+  vmm::Controller& controller_;
   const std::string instance_id_;
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
 };

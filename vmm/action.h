@@ -24,6 +24,9 @@ struct PutDrive {
 struct PutNetworkInterface {
   NetworkInterfaceConfig interface;
 };
+struct PutMmdsConfig {
+  MmdsConfig mmds;
+};
 struct PutMemoryHotplug {
   MemoryHotplugConfig memory;
 };
@@ -84,8 +87,8 @@ using DeviceAction =
 
 using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive, PutPmem,
                             PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
-                            PutVsock, PutMemoryHotplug, InstanceStart, PauseVm, ResumeVm,
-                            SendCtrlAltDel, FlushMetrics, DeviceAction>;
+                            PutVsock, PutMemoryHotplug, PutMmdsConfig, InstanceStart, PauseVm,
+                            ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

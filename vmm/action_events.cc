@@ -31,6 +31,7 @@ class Recorder {
   void operator()(const PutConsole&) const { Configured("console"); }
   void operator()(const PutVsock&) const { Configured("vsock"); }
   void operator()(const PutMemoryHotplug&) const { Configured("hotplug/memory"); }
+  void operator()(const PutMmdsConfig&) const { Configured("mmds/config"); }
 
   void operator()(const InstanceStart&) const { journal_.Append("started"); }
   void operator()(const SendCtrlAltDel&) const { journal_.Append("ctrl_alt_del"); }

@@ -14,6 +14,7 @@
 #include "vmm/console/console.h"
 #include "vmm/entropy/entropy.h"
 #include "vmm/memory_hotplug/memory_hotplug.h"
+#include "vmm/mmds/mmds.h"
 #include "vmm/net/network_interface.h"
 #include "vmm/pmem/pmem.h"
 #include "vmm/vsock/vsock.h"
@@ -83,6 +84,7 @@ struct VmConfig {
   std::vector<PmemConfig> pmem;     // in the order the guest finds them
   std::optional<BalloonConfig> balloon;
   std::vector<NetworkInterfaceConfig> network_interfaces;  // the same, as they were first given
+  std::optional<MmdsConfig> mmds;
   SerialConfig serial;
   std::optional<EntropyConfig> entropy;
   std::optional<ConsoleConfig> console;  // ours

@@ -14,6 +14,7 @@
 #include "vmm/console/console_json.h"
 #include "vmm/entropy/entropy_json.h"
 #include "vmm/memory_hotplug/memory_hotplug_json.h"
+#include "vmm/mmds/mmds_json.h"
 #include "vmm/net/network_interface_json.h"
 #include "vmm/pmem/pmem_json.h"
 #include "vmm/vsock/vsock_json.h"
@@ -42,8 +43,7 @@ constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",  
                                                "cpu_template", "track_dirty_pages", "huge_pages"};
 
 // Sections of the contract's configuration file that no device of this version serves.
-constexpr std::string_view kUnsupportedSections[] = {"cpu-config", "logger", "metrics",
-                                                     "mmds-config"};
+constexpr std::string_view kUnsupportedSections[] = {"cpu-config", "logger", "metrics"};
 
 bool IsNullOrEmpty(const JsonValue& json) {
   const auto* array = std::get_if<JsonValue::Array>(&json.value);
@@ -147,6 +147,15 @@ Result<std::optional<MemoryHotplugConfig>> ReadMemoryHotplugSection(const JsonVa
   const MemoryHotplugConfig memory = TRY_CONTEXT(ReadMemoryHotplug(*section), "memory-hotplug");
   TRY_CONTEXT(Validate(memory), "memory-hotplug");
   return memory;
+}
+
+Result<std::optional<MmdsConfig>> ReadMmdsSection(
+    const JsonValue& json, const std::vector<NetworkInterfaceConfig>& interfaces) {
+  const JsonValue* section = FindSection(json, "mmds-config");
+  if (section == nullptr) return std::nullopt;
+  const MmdsConfig mmds = TRY_CONTEXT(ReadMmds(*section), "mmds-config");
+  TRY_CONTEXT(Validate(mmds, interfaces), "mmds-config");
+  return mmds;
 }
 
 void WriteFields(JsonWriter& out, const MachineConfig& machine) {
@@ -254,6 +263,7 @@ Result<VmConfig> ParseConfigFile(std::string_view text) {
   TRY(CheckOneRoot(config.drives, config.pmem));
   config.balloon = TRY(ReadBalloonSection(json, config.machine));
   config.network_interfaces = TRY(ReadNetworkInterfacesSection(json));
+  config.mmds = TRY(ReadMmdsSection(json, config.network_interfaces));
   if (const JsonValue* section = FindSection(json, "entropy")) {
     config.entropy = TRY_CONTEXT(ReadEntropy(*section), "entropy");
   }
@@ -289,7 +299,9 @@ std::string ToJson(const VmConfig& config) {
   WriteFields(out, config.boot_source.value_or(BootSource{}));
   out.EndObject().Null("cpu-config").Null("logger").BeginObject("machine-config");
   WriteFields(out, config.machine);
-  out.EndObject().Null("metrics").Null("mmds-config").BeginArray("network-interfaces");
+  out.EndObject().Null("metrics");
+  WriteSection(out, "mmds-config", config.mmds);
+  out.BeginArray("network-interfaces");
   for (const NetworkInterfaceConfig& interface : config.network_interfaces) {
     out.BeginObject();
     WriteFields(out, interface);

@@ -12,6 +12,7 @@
 #include "vmm/console/console_json.h"
 #include "vmm/entropy/entropy_json.h"
 #include "vmm/memory_hotplug/memory_hotplug_json.h"
+#include "vmm/mmds/mmds_json.h"
 #include "vmm/net/network_interface_json.h"
 #include "vmm/pmem/pmem_json.h"
 #include "vmm/vsock/vsock_json.h"

@@ -125,6 +125,18 @@ Result<std::string> ObjectReader::Convert<std::string>(std::string_view field,
   return *text;
 }
 
+template <>
+Result<std::vector<std::string>> ObjectReader::Convert<std::vector<std::string>>(
+    std::string_view field, const JsonValue& value) {
+  const auto* const items = std::get_if<JsonValue::Array>(&value.value);
+  if (items == nullptr) return InvalidType(field, value, "a sequence");
+  std::vector<std::string> texts;
+  for (const JsonValue& item : *items) {
+    texts.push_back(TRY(Convert<std::string>(field, item)));
+  }
+  return texts;
+}
+
 Result<uint64_t> ObjectReader::ConvertUnsigned(std::string_view field, const JsonValue& value,
                                                uint64_t limit) {
   const auto* number = std::get_if<uint64_t>(&value.value);

@@ -44,8 +44,8 @@ inline constexpr Named<ThreadChoice> kThreadChoices[] = {{"Vmm", ThreadChoice::k
 //   drive.drive_id = TRY(in.Required<std::string>("drive_id"));
 //   drive.is_read_only = TRY(in.Optional<bool>("is_read_only")).value_or(false);
 //
-// T is bool, std::string or an unsigned integer type, whose range is the field's. Borrows the
-// value.
+// T is bool, std::string, std::vector<std::string> or an unsigned integer type, whose range is the
+// field's. Borrows the value.
 class ObjectReader {
  public:
   // Fails where `value` is no object or has a member that is not among `fields`.
@@ -133,6 +133,9 @@ Result<bool> ObjectReader::Convert<bool>(std::string_view field, const JsonValue
 template <>
 Result<std::string> ObjectReader::Convert<std::string>(std::string_view field,
                                                        const JsonValue& value);
+template <>
+Result<std::vector<std::string>> ObjectReader::Convert<std::vector<std::string>>(
+    std::string_view field, const JsonValue& value);
 
 // "string "x"", "integer `5`", "null", …: a value as an error shows it, long ones cut.
 std::string DescribeJson(const JsonValue& value);

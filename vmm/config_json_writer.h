@@ -60,6 +60,13 @@ class JsonWriter {
     return *this;
   }
 
+  // A string within an array.
+  JsonWriter& Item(std::string_view text) {
+    Separate();
+    AppendJsonString(out_, text);
+    return *this;
+  }
+
   std::string Take() && { return std::move(out_); }
 
  private:

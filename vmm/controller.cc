@@ -6,8 +6,9 @@
 
 namespace ember::vmm {
 
-Controller::Controller(EventLoop& loop, MachineFactory factory)
+Controller::Controller(EventLoop& loop, MachineFactory factory, size_t metadata_limit_bytes)
     : loop_(loop),
+      metadata_(metadata_limit_bytes),
       phase_(std::in_place_type<PrebootController>, std::move(factory)),
       snapshot_(std::make_shared<const Snapshot>()) {}
 

@@ -12,6 +12,7 @@
 #include "base/journal.h"
 #include "base/result.h"
 #include "base/thread_annotations.h"
+#include "mmds/metadata.h"
 #include "vmm/action.h"
 #include "vmm/config.h"
 #include "vmm/machine.h"
@@ -46,8 +47,9 @@ class Controller {
   // Called once, on the loop thread.
   using Done = std::function<void(const Result<Reply>& outcome)>;
 
-  // The loop must outlive the controller.
-  Controller(EventLoop& loop, MachineFactory factory);
+  // The loop must outlive the controller. The last is the most bytes of metadata.
+  Controller(EventLoop& loop, MachineFactory factory,
+             size_t metadata_limit_bytes = mmds::DataStore::kDefaultLimitBytes);
   // While the loop does not run. Ends the machine.
   ~Controller();
   Controller(const Controller&) = delete;
@@ -59,6 +61,8 @@ class Controller {
   // Carries it out at once: on the loop thread, or while the loop does not run.
   Result<Reply> PerformHere(const Action& action) EXCLUDES(mutex_);
 
+  // The metadata of the machine: there before it, and changed without it. Any thread.
+  mmds::Metadata& metadata() { return metadata_; }
   // Never null. Any thread.
   std::shared_ptr<const Snapshot> snapshot() const EXCLUDES(mutex_);
 
@@ -77,6 +81,7 @@ class Controller {
 
   EventLoop& loop_;
   Journal journal_;
+  mmds::Metadata metadata_;  // before the machine, whose devices read it
 
   // Loop thread.
   std::variant<PrebootController, RunningController> phase_;

@@ -148,6 +148,12 @@ Status PrebootController::Do(const PutMemoryHotplug& action) {
   return {};
 }
 
+Status PrebootController::Do(const PutMmdsConfig& action) {
+  TRY(Validate(action.mmds, config_.network_interfaces));
+  config_.mmds = action.mmds;
+  return {};
+}
+
 template <typename Other>
 Status PrebootController::Do(const Other&) {
   return Error("The requested operation is not supported before starting the microVM.");

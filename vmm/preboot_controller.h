@@ -38,6 +38,7 @@ class PrebootController {
   Status Do(const PutConsole& action);
   Status Do(const PutVsock& action);
   Status Do(const PutMemoryHotplug& action);
+  Status Do(const PutMmdsConfig& action);
   // What needs a machine.
   template <typename Other>
   Status Do(const Other&);

@@ -12,6 +12,7 @@
 #include "api/message.h"
 #include "api/waker.h"
 #include "base/result.h"
+#include "mmds/metadata.h"
 #include "vmm/action.h"
 #include "vmm/config_json_value.h"
 #include "vmm/controller.h"
@@ -27,6 +28,7 @@ struct Call {
   std::string_view id;    // from the path, where the path has one; perhaps empty, never checked
   std::string_view body;  // as sent; not empty for PUT and PATCH, but where the router says so
   const vmm::Controller::Snapshot& machine;
+  mmds::Metadata& metadata;
   std::string_view instance_id;
   std::string_view query;             // what follows the path's '?', for endpoints that take one
   const vmm::Controller& controller;  // outlives every answer, late ones too

@@ -39,6 +39,11 @@ Result<Outcome> PatchMachineConfig(const Call& call);
 Result<Outcome> GetMemoryHotplug(const Call& call);
 Result<Outcome> PutMemoryHotplug(const Call& call);
 Result<Outcome> PatchMemoryHotplug(const Call& call);
+// mmds.cc
+Result<Outcome> GetMmds(const Call& call);
+Result<Outcome> PutMmds(const Call& call);
+Result<Outcome> PatchMmds(const Call& call);
+Result<Outcome> PutMmdsConfig(const Call& call);
 // pmem.cc
 Result<Outcome> PutPmem(const Call& call);
 Result<Outcome> PatchPmem(const Call& call);

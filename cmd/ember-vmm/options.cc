@@ -54,6 +54,10 @@ void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
   app.add_option("--http-api-max-payload-size", options.http_api_max_payload_bytes,
                  "Largest body of a request, in bytes")
       ->capture_default_str();
+  app.add_option("--mmds-size-limit", options.mmds_size_limit_bytes,
+                 "Most bytes of metadata (default: --http-api-max-payload-size)");
+  app.add_option("--metadata", options.metadata_file,
+                 "JSON file with the metadata that the guest finds");
   app.set_version_flag("--version", VersionText());
 }
 

@@ -22,6 +22,8 @@ struct VmmOptions {
   bool show_level = false;
   bool show_log_origin = false;
   size_t http_api_max_payload_bytes = 51200;
+  std::optional<size_t> mmds_size_limit_bytes;  // absent: http_api_max_payload_bytes
+  std::optional<std::string> metadata_file;
 };
 
 // The command line said all there is to do (--help, --version) or was wrong.

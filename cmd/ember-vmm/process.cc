@@ -1,6 +1,7 @@
 #include "cmd/ember-vmm/process.h"
 
 #include <unistd.h>
+#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -26,7 +27,7 @@ namespace {
 using vmm::ExitCode;
 using vmm::ToInteger;
 
-// A configuration file is as large as it must be, not as large as a disk.
+// A file is as large as it must be, not as large as a disk.
 constexpr uint64_t kMaxConfigFileBytes = uint64_t{1024} * 1024;
 constexpr int kSignalExitBase = 128;
 constexpr int kHangupExit = 156;  // the contract's
@@ -41,11 +42,11 @@ Status SetUpLog(const VmmOptions& options) {
   return OpenLogFile(*options.log_path);
 }
 
-Result<std::string> ReadConfigFile(const std::string& path) {
+Result<std::string> ReadTextFile(const std::string& path, uint64_t limit_bytes) {
   const Fd file = TRY(OpenFile(path, Access::kReadOnly));
   const uint64_t size = TRY(FileSize(file, path));
-  if (size > kMaxConfigFileBytes) {
-    return Error(Concat(path, ": ", size, " bytes exceed the limit ", kMaxConfigFileBytes));
+  if (size > limit_bytes) {
+    return Error(Concat(path, ": ", size, " bytes exceed the limit ", limit_bytes));
   }
   std::string text(size, '\0');
   TRY_CONTEXT(ReadExactAt(file, 0, std::as_writable_bytes(std::span(text))), path);
@@ -67,6 +68,8 @@ class Process {
   Status TakeTerminal();
   vmm::MachineHost Host();
   Status StartFromFile(const std::string& path);
+  Status TakeMetadata(const std::string& path);
+  size_t MetadataLimit() const;
 
   const VmmOptions& options_;
   const std::chrono::nanoseconds started_;
@@ -93,11 +96,19 @@ Result<int> Process::Run() {
   loop_ = TRY(EventLoop::Create());
   TRY(WatchSignals());
   controller_ = std::make_unique<vmm::Controller>(
-      *loop_, [this](const vmm::VmConfig& config) -> Result<std::unique_ptr<vmm::Machine>> {
+      *loop_,
+      [this](const vmm::VmConfig& config) -> Result<std::unique_ptr<vmm::Machine>> {
         std::unique_ptr<vmm::Machine> machine = TRY(vmm::VirtualMachine::Build(config, Host()));
         TRY(TakeTerminal());
         return machine;
-      });
+      },
+      MetadataLimit());
+  if (options_.metadata_file) {
+    if (Status taken = TakeMetadata(*options_.metadata_file); !taken) {
+      EMBER_LOG(kError, "metadata: ", taken.error().message());
+      return ToInteger(ExitCode::kBadConfiguration);
+    }
+  }
   if (options_.config_file) {
     if (Status started = StartFromFile(*options_.config_file); !started) {
       EMBER_LOG(kError,
@@ -153,8 +164,22 @@ vmm::MachineHost Process::Host() {
   return host;
 }
 
+size_t Process::MetadataLimit() const {
+  return options_.mmds_size_limit_bytes.value_or(options_.http_api_max_payload_bytes);
+}
+
+Status Process::TakeMetadata(const std::string& path) {
+  // The limit is of the metadata written without spaces; a file may be spread out.
+  const uint64_t limit_bytes = std::max<uint64_t>(kMaxConfigFileBytes, 2 * MetadataLimit());
+  const std::string text = TRY(ReadTextFile(path, limit_bytes));
+  mmds::Document document = TRY_CONTEXT(mmds::Document::Parse(text), path);
+  if (controller_->metadata().store.Replace(std::move(document)) == mmds::DataStore::Change::kMade)
+    return {};
+  return Error(Concat(path, ": exceeds the limit of ", MetadataLimit(), " bytes"));
+}
+
 Status Process::StartFromFile(const std::string& path) {
-  const std::string text = TRY(ReadConfigFile(path));
+  const std::string text = TRY(ReadTextFile(path, kMaxConfigFileBytes));
   const vmm::VmConfig config = TRY_CONTEXT(vmm::ParseConfigFile(text), path);
   TRY(controller_->PerformHere(vmm::PutMachineConfig{config.machine}));
   TRY(controller_->PerformHere(vmm::PutBootSource{*config.boot_source}));
@@ -167,6 +192,7 @@ Status Process::StartFromFile(const std::string& path) {
   for (const vmm::NetworkInterfaceConfig& interface : config.network_interfaces) {
     TRY(controller_->PerformHere(vmm::PutNetworkInterface{interface}));
   }
+  if (config.mmds) TRY(controller_->PerformHere(vmm::PutMmdsConfig{*config.mmds}));
   if (config.balloon) TRY(controller_->PerformHere(vmm::PutBalloon{*config.balloon}));
   if (config.vsock) TRY(controller_->PerformHere(vmm::PutVsock{*config.vsock}));
   if (config.entropy) TRY(controller_->PerformHere(vmm::PutEntropy{*config.entropy}));

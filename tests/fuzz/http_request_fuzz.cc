@@ -16,8 +16,14 @@ using namespace ember;  // NOLINT(google-build-using-namespace): a program of it
 
 constexpr size_t kMaxBodyBytes = 512;
 
-// What a client gets for its bytes, sent in pieces of `piece_bytes`. Actions succeed at once.
-std::string Converse(const api::Router& router, std::string_view bytes, size_t piece_bytes) {
+// What the first client of a process gets for its bytes, sent in pieces of `piece_bytes`. Actions
+// succeed at once.
+std::string Converse(EventLoop& loop, std::string_view bytes, size_t piece_bytes) {
+  vmm::Controller controller(loop,
+                             [](const vmm::VmConfig&) -> Result<std::unique_ptr<vmm::Machine>> {
+                               return Error("a fuzzer has no machine");
+                             });
+  const api::Router router(controller, "fuzz");
   api::Session session(router, kMaxBodyBytes);
   std::string output;
   while (!bytes.empty() && session.wants_input()) {
@@ -42,16 +48,11 @@ std::string Converse(const api::Router& router, std::string_view bytes, size_t p
 // may be told as soon as it is seen or when its head is complete.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::unique_ptr<EventLoop> loop = *EventLoop::Create();
-  static const vmm::Controller controller(
-      *loop, [](const vmm::VmConfig&) -> Result<std::unique_ptr<vmm::Machine>> {
-        return Error("a fuzzer has no machine");
-      });
-  static const api::Router router(controller, "fuzz");
   if (size == 0 || size > api::RequestParser::kMaxHeadBytes / 2) return 0;
   const std::string bytes = std::string(data + 1, data + size) + "\r\n\r\n" +
                             std::string(kMaxBodyBytes, '\n') + "\r\n\r\n";
-  const std::string whole = Converse(router, bytes, bytes.size());
-  const std::string pieces = Converse(router, bytes, size_t{data[0]} + 1);
+  const std::string whole = Converse(*loop, bytes, bytes.size());
+  const std::string pieces = Converse(*loop, bytes, size_t{data[0]} + 1);
   // Told to go on with its body is only who has not sent it yet.
   if (bytes.find("100-") == std::string::npos) EMBER_CHECK(whole == pieces);
   return 0;

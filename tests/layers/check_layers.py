@@ -20,7 +20,7 @@ from collections.abc import Iterator
 # Bottom up. A file may include its own folder and what stands in an earlier row.
 LAYERS = (
     ("base",),
-    ("memory",),
+    ("memory", "mmds"),
     ("devices",),
     ("virtio", "firmware", "kvm"),
     ("vmm",),
@@ -45,7 +45,7 @@ HOMES = (
     Home(
         "nlohmann/json",
         re.compile(r"nlohmann/"),
-        re.compile(r"vmm/config_json|api/[^/]*json|tests/(vmm|api)/"),
+        re.compile(r"vmm/config_json|mmds/data_store\.cc$|api/[^/]*json|tests/(vmm|api)/"),
     ),
     Home(
         "Asio and Beast",
