@@ -19,7 +19,7 @@ TESTBED_FAILED = 125
 
 
 class XmlResult(unittest.TextTestResult):
-    """Prints a line a case as it ends, and keeps all for the XML file."""
+    """Prints a case as it ends, with what it failed by, and keeps all for the XML file."""
 
     def __init__(self, *words):
         super().__init__(*words)
@@ -33,8 +33,8 @@ class XmlResult(unittest.TextTestResult):
     def add(self, test, failure=None):
         seconds = time.monotonic() - self.began
         self.cases.append((test, seconds, failure))
-        print(f"  {'ok    ' if failure is None else 'FAILED'} {seconds:6.1f} s  {test.id()}",
-              flush=True)
+        print(f"  {'ok    ' if failure is None else 'FAILED'} {seconds:6.1f} s  {test.id()}\n"
+              f"{failure or ''}", end="", flush=True)
 
     def addSuccess(self, test):
         super().addSuccess(test)
@@ -52,6 +52,9 @@ class XmlResult(unittest.TextTestResult):
         super().addSubTest(test, subtest, err)
         if err is not None:
             self.add(subtest, (self.failures + self.errors)[-1][1])
+
+    def printErrors(self):
+        """Nothing: they are printed."""
 
     def write(self, path):
         suite = ElementTree.Element("testsuite")

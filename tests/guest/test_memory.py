@@ -16,7 +16,8 @@ from test_disk import read_back
 LONG = bool(os.environ.get("EMBER_LONG_TESTS"))
 MIB = 1024 * 1024
 SETTLE_SECONDS = 120
-ROUNDS = 30 if LONG else 2
+ROUNDS = 30 if LONG else 1
+OWN_MIB = 5  # more than the VMM has for itself
 STATISTICS = "/balloon/statistics"
 
 
@@ -48,7 +49,7 @@ class MemoryGuest(unittest.TestCase):
     def guest_mib(self, field="MemAvailable"):
         return int(re.search(r"(\d+) kB", self.vm.run(f"grep {field}: /proc/meminfo"))[1]) // 1024
 
-    def touch(self, percent=80):
+    def touch(self, percent=75):
         """Has the guest write to its memory and read it back; the RSS when it has."""
         self.assertIn("EMBER-MEMCHECK ok", self.vm.run(f"memory_check {percent} 4", 120))
         return self.rss_mib()
@@ -80,7 +81,7 @@ class GivingBack(MemoryGuest):
     """One guest whose root is persistent memory, and whose memory goes back when it is asked for."""
 
     MEMORY_MIB = 384
-    HOTPLUG_MIB = 512
+    HOTPLUG_MIB = 256
     DATA_MIB = 32
 
     @classmethod
@@ -103,9 +104,9 @@ class GivingBack(MemoryGuest):
 
     def test_an_inflated_balloon_gives_memory_back_and_a_deflated_one_lets_the_guest_have_it(self):
         full = self.touch()
-        self.inflated(200)
-        low = self.rss_falls_to(full - 150)
-        self.assertLess(self.guest_mib(), self.MEMORY_MIB - 200)
+        self.inflated(100)
+        low = self.rss_falls_to(full - 70)
+        self.assertLess(self.guest_mib(), self.MEMORY_MIB - 100)
         self.inflated(0)
         again = self.touch()
         self.assertGreater(again, full - 50)
@@ -115,10 +116,9 @@ class GivingBack(MemoryGuest):
         rss = []
         with self.load(30):
             for _ in range(ROUNDS):
-                for amount in (150, 30):
+                for amount in (60, 10):
                     self.inflated(amount)
-                    rss.append(self.rss_mib())
-                    self.assertLess(rss[-1], self.MEMORY_MIB - amount + 10)
+                    rss.append(self.rss_falls_to(self.MEMORY_MIB - amount + OWN_MIB))
         self.inflated(0)
         print(f"  balloon under load: RSS {min(rss)} to {max(rss)} MiB", flush=True)
 
@@ -154,11 +154,9 @@ class GivingBack(MemoryGuest):
         rss = []
         with self.load(30):
             for _ in range(ROUNDS):
-                for size in (256, 0):
+                for size in (self.HOTPLUG_MIB, 0):
                     self.resize(size)
-                    rss.append(self.rss_mib())
-                    self.assertLess(rss[-1], self.MEMORY_MIB + size + 10)
-        self.rss_falls_to(self.MEMORY_MIB)
+                    rss.append(self.rss_falls_to(self.MEMORY_MIB + size + OWN_MIB))
         print(f"  memory under load: RSS {min(rss)} to {max(rss)} MiB", flush=True)
 
     def test_a_root_on_pmem_is_mapped_without_a_page_cache(self):
