@@ -16,6 +16,10 @@ constexpr uint64_t kOverflowBytes = kMaxFrameBytes + 1;
 constexpr uint64_t kSmallFrameBytes = 2048;
 constexpr uint32_t kSmallFramesToForgetLarge = 64;
 
+// The driver gets its frames in groups of about so many buffers, to work on them and to offer new
+// buffers while more come.
+constexpr size_t kPublishEvery = 64;
+
 }  // namespace
 
 Receiver::Receiver(const Traffic& traffic, QueuePair pair, QueueIndex index, Queue queue)
@@ -40,7 +44,7 @@ Rest Receiver::Work() {
   for (;;) {
     queue_.DisableNotifications();
     const Rest rest = Drain(budget);
-    if (queue_.Publish()) traffic_.driver.UsedBuffers(index_);
+    Publish();
     if (rest != Rest::kNoBuffers) return rest;
     if (!queue_.EnableNotifications()) break;
     // The index moved and may move back: that must not go on for ever.
@@ -192,6 +196,13 @@ void Receiver::Place() {
   held_count_ -= count;
   traffic_.metrics.rx_packets_count.Add();
   traffic_.metrics.rx_bytes_count.Add(frame.bytes);
+  unpublished_ += count;
+  if (unpublished_ >= kPublishEvery) Publish();
+}
+
+void Receiver::Publish() {
+  unpublished_ = 0;
+  if (queue_.Publish()) traffic_.driver.UsedBuffers(index_);
 }
 
 void Receiver::Drop() {

@@ -72,6 +72,7 @@ class Receiver {
   bool RoomIsFinal() const;
   void Place();
   void Drop();
+  void Publish();
   Rest Breached(Breach breach);
 
   Held& held(size_t i) { return *held_[(first_held_ + i) % held_.size()]; }
@@ -92,6 +93,7 @@ class Receiver {
   const std::unique_ptr<std::byte[]> overflow_;
   std::optional<Frame> frame_;
   uint32_t small_frames_in_a_row_;
+  size_t unpublished_ = 0;  // chains completed that the driver does not see yet
 };
 
 }  // namespace ember::virtio

@@ -282,5 +282,16 @@ TEST(NetReceiveTest, InterruptsOncePerBurst) {
   EXPECT_EQ(bench.rig.line.count(), 1);
 }
 
+// So that it works on the first while the last still come.
+TEST(NetReceiveTest, ShowsALongBurstInGroups) {
+  NetBench bench({.driver = {.queue_size = 256}});
+  bench.driver.Offer(200, kBufferBytes);
+  for (unsigned i = 0; i < 200; ++i) ASSERT_TRUE(bench.backend.Put({.bytes = FrameOf(60, i)}));
+  bench.driver.KickReceive();
+  bench.rig.Pump();
+  EXPECT_EQ(bench.rig.line.count(), 4);
+  for (unsigned i = 0; i < 200; ++i) ASSERT_EQ(bench.driver.Take()->frame, FrameOf(60, i));
+}
+
 }  // namespace
 }  // namespace ember::virtio::testing
