@@ -34,6 +34,10 @@ VMM = os.environ.get("EMBER_VMM", "ember-vmm")
 BOOT_TIMEOUT = 240
 STOP_TIMEOUT = 60
 
+# What is mapped in pieces as large as this when a machine starts is the guest's memory: nothing of
+# the VMM's own comes near, not even what malloc() reserves for a thread.
+LEAST_GUEST_MAPPING = 128 << 20
+
 
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over the API's Unix socket."""
@@ -67,6 +71,7 @@ class Machine:
         self.vmm_args = list(vmm_args)
         self.process = None
         self.commands = 0
+        self.guest_ranges = []
 
     def __enter__(self):
         return self
@@ -134,6 +139,8 @@ class Machine:
         self.launch()
         self.configure(words)
         self.call("PUT", "/actions", {"action_type": "InstanceStart"})
+        self.guest_ranges = [(start, end) for start, end, _ in self.mappings()
+                             if end - start >= LEAST_GUEST_MAPPING]
         return self
 
     def start_agent(self):
@@ -187,6 +194,17 @@ class Machine:
         """A field of /proc/PID/status: VmRSS, RssAnon, …"""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"(?m)^{field}:\s+(\d+) kB", status)[1])
+
+    def mappings(self):
+        """(start, end, anonymous KiB) of each of the VMM's mappings."""
+        smaps = Path(f"/proc/{self.process.pid}/smaps").read_text()
+        return [(int(start, 16), int(end, 16), int(kib)) for start, end, kib in re.findall(
+            r"(?ms)^([0-9a-f]+)-([0-9a-f]+) .*?^Anonymous:\s+(\d+) kB", smaps)]
+
+    def own_memory_kib(self):
+        """The memory that the VMM has for itself: neither the guest's nor any file's."""
+        return sum(kib for start, end, kib in self.mappings()
+                   if not any(low <= start and end <= high for low, high in self.guest_ranges))
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

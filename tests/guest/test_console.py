@@ -118,13 +118,13 @@ class Console(unittest.TestCase):
     def test_output_that_nobody_reads_neither_stops_the_guest_nor_grows(self):
         # The guest's driver waits for us after each 16 bytes or so: little goes through on a busy host.
         self.vm.run("dd if=/dev/zero of=/dev/hvc0 bs=64k count=4")
-        before = self.vm.memory_kib("RssAnon")
+        before = self.vm.own_memory_kib()
         with Client(self.console):  # attached, and never reads
             self.vm.run(f"dd if=/dev/zero of=/dev/hvc0 bs=64k count={FLOOD_BYTES // 65536 // 32}")
-            self.assertLess(self.vm.memory_kib("RssAnon") - before, GROWTH_KIB)
+            self.assertLess(self.vm.own_memory_kib() - before, GROWTH_KIB)
 
     def test_input_that_the_guest_does_not_read_is_not_kept(self):
-        before = self.vm.memory_kib("RssAnon")
+        before = self.vm.own_memory_kib()
         stop = time.monotonic() + 2
         with Client(self.data) as client:
             client.socket.settimeout(0.5)
@@ -135,10 +135,10 @@ class Console(unittest.TestCase):
             except TimeoutError:
                 pass  # full, and the client waits
             self.assertLess(sent, 4 * MIB)
-            self.assertLess(self.vm.memory_kib("RssAnon") - before, GROWTH_KIB)
+            self.assertLess(self.vm.own_memory_kib() - before, GROWTH_KIB)
 
     def test_a_flood_of_input_goes_through_and_nothing_grows(self):
-        before = self.vm.memory_kib("RssAnon")
+        before = self.vm.own_memory_kib()
         count = FLOOD_BYTES // 8
         self.vm.run_behind("reader", f"{FIND_PORT}; head -c {count} $port | wc -c")
         with Client(self.data) as client:
@@ -146,4 +146,4 @@ class Console(unittest.TestCase):
             sender.start()
             self.assertIn(str(count), self.vm.finish_behind("reader"))
             sender.join()
-        self.assertLess(self.vm.memory_kib("RssAnon") - before, GROWTH_KIB)
+        self.assertLess(self.vm.own_memory_kib() - before, GROWTH_KIB)
