@@ -2,188 +2,247 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/system/error_code.hpp>
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
-#include <exception>
+#include <cstdint>
 #include <utility>
+#include <vector>
 
+#include "base/check.h"
 #include "base/concat.h"
 #include "base/fd.h"
-#include "base/log.h"
+#include "base/thread_annotations.h"
 
 namespace ember {
 namespace {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
-using Descriptor = asio::posix::stream_descriptor;
+constexpr size_t kEventsAtOnce = 64;
+// The descriptor that Post() and Stop() wake the loop by; no watch's name.
+constexpr uint64_t kWakeUp = ~uint64_t{0};
 
-// What a watch and its pending handler share. The handler outlives the watch where the callback
-// destroys it or where the cancellation is still queued.
-struct Shared {
-  explicit Shared(EventLoop::Task on_event) : task(std::move(on_event)) {}
-  virtual ~Shared() = default;
-  virtual void Cancel() = 0;
-
-  void RunTask() {
-    in_task = true;
-    task();
-    in_task = false;
-    if (ended) task = nullptr;
-  }
-
-  // No call after this one. What the task captured goes now, or at the end of the call under way.
-  void End() {
-    ended = true;
-    Cancel();
-    if (!in_task) task = nullptr;
-  }
-
-  EventLoop::Task task;
-  bool in_task = false;
-  bool ended = false;
-};
-
-struct DescriptorShared final : Shared {
-  DescriptorShared(asio::io_context& context, Descriptor::wait_type ready_for,
-                   EventLoop::Task on_event)
-      : Shared(std::move(on_event)), descriptor(context), wait(ready_for) {}
-
-  void Cancel() override {
-    error_code ignored;  // Closing our own duplicate; it is gone whatever close() says.
-    descriptor.close(ignored);
-  }
-
-  Descriptor descriptor;
-  const Descriptor::wait_type wait;
-};
-
-struct TimerShared final : Shared {
-  TimerShared(asio::io_context& context, std::chrono::nanoseconds delay, EventLoop::Task on_event)
-      : Shared(std::move(on_event)), timer(context, delay) {}
-
-  void Cancel() override { timer.cancel(); }
-
-  asio::steady_timer timer;
-};
-
-// Asks for one event; the handler asks again, which makes Asio's edge-triggered epoll look
-// level-triggered.
-void Await(std::shared_ptr<DescriptorShared> shared) {
-  Descriptor& descriptor = shared->descriptor;
-  const Descriptor::wait_type wait = shared->wait;
-  descriptor.async_wait(wait, [shared = std::move(shared)](error_code error) mutable {
-    if (shared->ended) return;
-    if (error) {
-      EMBER_LOG(kError, "event loop: waiting for a descriptor failed: ", error.message());
-      return;
-    }
-    shared->RunTask();
-    if (!shared->ended) Await(std::move(shared));
-  });
-}
-
-// Regular files, /dev/null and the like cannot be polled. Asio would report that only through the
-// first wait, so the kernel is asked beforehand.
-Status CheckPollable(int epoll_fd, int fd) {
+Status AddTo(const Fd& epoll, int fd, uint32_t events, uint64_t name) {
   epoll_event event{};
-  if (::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+  event.events = events;
+  event.data.u64 = name;
+  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) < 0) {
     return Error::FromErrno(Concat("descriptor ", fd, " cannot be watched"));
   }
-  ::epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, &event);
   return {};
+}
+
+Result<Fd> StartTimer(std::chrono::nanoseconds delay) {
+  using std::chrono::nanoseconds;
+  Fd fd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!fd.valid()) return Error::FromErrno("timerfd_create");
+  delay = std::max(delay, nanoseconds(1));  // a time of 0 would never come
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(delay);
+  itimerspec time{};
+  time.it_value.tv_sec = seconds.count();
+  time.it_value.tv_nsec = nanoseconds(delay - seconds).count();
+  if (::timerfd_settime(fd.get(), 0, &time, nullptr) < 0) {
+    return Error::FromErrno("timerfd_settime");
+  }
+  return fd;
 }
 
 }  // namespace
 
-class EventLoop::Watch::Impl {
- public:
-  explicit Impl(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-  ~Impl() { shared_->End(); }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-
- private:
-  std::shared_ptr<Shared> shared_;
-};
-
-EventLoop::Watch::Watch(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-EventLoop::Watch::Watch(Watch&&) noexcept = default;
-EventLoop::Watch& EventLoop::Watch::operator=(Watch&&) noexcept = default;
-EventLoop::Watch::~Watch() = default;
-
 class EventLoop::Impl {
  public:
-  explicit Impl(Fd probe) : probe_(std::move(probe)), work_(context_.get_executor()) {}
+  Impl(Fd epoll, Fd wake_up) : epoll_(std::move(epoll)), wake_up_(std::move(wake_up)) {}
 
-  Result<Watch> WatchDescriptor(int fd, Descriptor::wait_type wait, Task task) {
-    TRY(CheckPollable(probe_.get(), fd));
-    // A duplicate: Asio closes what it is given, and one epoll takes a descriptor number only once.
-    Fd duplicate(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-    if (!duplicate.valid()) return Error::FromErrno("duplicate a descriptor");
-    auto shared = std::make_shared<DescriptorShared>(context_, wait, std::move(task));
-    error_code error;
-    shared->descriptor.assign(duplicate.get(), error);
-    if (error) return Error::FromErrorNumber("watch a descriptor", error.value());
-    static_cast<void>(duplicate.Release());
-    // Asio makes non-blocking what it waits for, and our duplicate shares that with the caller's
-    // descriptor and, for stdin, with the user's shell. Only waited for, it need not be.
-    const int flags = ::fcntl(fd, F_GETFL);
-    Await(shared);
-    Watch watch(std::make_unique<Watch::Impl>(std::move(shared)));
-    if (::fcntl(fd, F_SETFL, flags) < 0) return Error::FromErrno("keep a descriptor's flags");
-    return watch;
-  }
+  Status Start() { return AddTo(epoll_, wake_up_.get(), EPOLLIN | EPOLLET, kWakeUp); }
+  void Run(const Wait* wait);
+  void Stop();
+  void Post(Task task);
 
-  asio::io_context& context() { return context_; }
+  Result<Watch> Add(int fd, uint32_t events, Task task);
+  Result<Watch> AddTimer(std::chrono::nanoseconds delay, Task task);
+  void Remove(uint64_t name);
 
  private:
-  Fd probe_;  // an epoll of its own, for CheckPollable()
-  asio::io_context context_;
-  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  // One watch. Its name is its place and how many were there before it, so that an event of one
+  // that has ended is nobody's.
+  struct Source {
+    int fd = -1;  // -1: a free place
+    uint32_t generation = 0;
+    Fd own;  // the timer's descriptor, or a duplicate of the caller's
+    Task task;
+  };
+  static constexpr int kGenerationShift = 32;
+
+  uint64_t NameOf(size_t place) const {
+    return uint64_t{sources_[place].generation} << kGenerationShift | place;
+  }
+  // Null where it has ended.
+  Source* Find(uint64_t name) {
+    Source& source = sources_[static_cast<uint32_t>(name)];
+    return source.generation == name >> kGenerationShift ? &source : nullptr;
+  }
+  size_t TakePlace();
+  void WakeUp();
+  void RunPosted();
+  void RunTask(uint64_t name);
+
+  const Fd epoll_;
+  const Fd wake_up_;
+  std::vector<Source> sources_;
+
+  std::atomic<bool> stopped_{false};
+  Mutex mutex_;
+  std::vector<Task> posted_ GUARDED_BY(mutex_);
 };
+
+void EventLoop::Impl::Run(const Wait* wait) {
+  std::array<epoll_event, kEventsAtOnce> ready;
+  while (!stopped_.load(std::memory_order_acquire)) {
+    if (wait != nullptr && (*wait)(epoll_.get()) == Woken::kByItsOwn) continue;
+    const int count = ::epoll_wait(epoll_.get(), ready.data(), static_cast<int>(ready.size()),
+                                   wait != nullptr ? 0 : -1);
+    EMBER_CHECK(count >= 0 || errno == EINTR);
+    for (int i = 0; i < count && !stopped_.load(std::memory_order_acquire); ++i) {
+      const uint64_t name = ready[static_cast<size_t>(i)].data.u64;
+      name == kWakeUp ? RunPosted() : RunTask(name);
+    }
+  }
+}
+
+void EventLoop::Impl::Stop() {
+  stopped_.store(true, std::memory_order_release);
+  WakeUp();
+}
+
+void EventLoop::Impl::Post(Task task) {
+  {
+    const MutexLock lock(mutex_);
+    posted_.push_back(std::move(task));
+    if (posted_.size() > 1) return;  // whoever posted the first wakes it
+  }
+  WakeUp();
+}
+
+// The watch of it is edge-triggered: each write is an event, and nobody need read it.
+void EventLoop::Impl::WakeUp() {
+  const uint64_t one = 1;
+  EMBER_CHECK(::write(wake_up_.get(), &one, sizeof(one)) == sizeof(one));
+}
+
+void EventLoop::Impl::RunPosted() {
+  std::vector<Task> tasks;
+  {
+    const MutexLock lock(mutex_);
+    tasks.swap(posted_);
+  }
+  for (const Task& task : tasks) {
+    if (stopped_.load(std::memory_order_acquire)) return;
+    task();
+  }
+}
+
+// The callback may end any watch, its own too: what it captured stays until it returns. It may also
+// add watches, which moves the sources.
+void EventLoop::Impl::RunTask(uint64_t name) {
+  Source* source = Find(name);
+  if (source == nullptr) return;
+  Task task = std::move(source->task);
+  task();
+  source = Find(name);
+  if (source != nullptr) source->task = std::move(task);
+}
+
+size_t EventLoop::Impl::TakePlace() {
+  const auto free =
+      std::ranges::find_if(sources_, [](const Source& source) { return source.fd < 0; });
+  const auto place = static_cast<size_t>(free - sources_.begin());
+  if (free == sources_.end()) sources_.emplace_back();
+  return place;
+}
+
+Result<EventLoop::Watch> EventLoop::Impl::Add(int fd, uint32_t events, Task task) {
+  const size_t place = TakePlace();
+  const uint64_t name = NameOf(place);
+  Status added = AddTo(epoll_, fd, events, name);
+  // An epoll takes a descriptor once, and a second watch of it goes by a duplicate.
+  if (!added && added.error().error_number() == EEXIST) {
+    Fd duplicate(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!duplicate.valid()) return Error::FromErrno("duplicate a descriptor");
+    fd = duplicate.get();
+    added = AddTo(epoll_, fd, events, name);
+    sources_[place].own = std::move(duplicate);
+  }
+  TRY(std::move(added));
+  sources_[place].fd = fd;
+  sources_[place].task = std::move(task);
+  return Watch(this, name);
+}
+
+Result<EventLoop::Watch> EventLoop::Impl::AddTimer(std::chrono::nanoseconds delay, Task task) {
+  Fd timer = TRY(StartTimer(delay));
+  // It expires once, which is one event.
+  Watch watch = TRY(Add(timer.get(), EPOLLIN | EPOLLET, std::move(task)));
+  Find(watch.name_)->own = std::move(timer);
+  return watch;
+}
+
+void EventLoop::Impl::Remove(uint64_t name) {
+  Source& source = *Find(name);
+  // Fails only where it is not there, as after a close() that was against the contract.
+  static_cast<void>(::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, source.fd, nullptr));
+  source.fd = -1;
+  ++source.generation;
+  source.own.Reset();
+  // Destroyed last, for what it captured may hold watches.
+  const Task ended = std::exchange(source.task, nullptr);
+}
+
+EventLoop::Watch::Watch(Impl* loop, uint64_t name) : loop_(loop), name_(name) {}
+EventLoop::Watch::Watch(Watch&& other) noexcept
+    : loop_(std::exchange(other.loop_, nullptr)), name_(other.name_) {}
+EventLoop::Watch& EventLoop::Watch::operator=(Watch&& other) noexcept {
+  std::swap(loop_, other.loop_);
+  std::swap(name_, other.name_);
+  const Watch ended(std::move(other));  // what this one was
+  return *this;
+}
+EventLoop::Watch::~Watch() {
+  if (loop_ != nullptr) loop_->Remove(name_);
+}
 
 EventLoop::EventLoop(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 EventLoop::~EventLoop() = default;
 
 Result<std::unique_ptr<EventLoop>> EventLoop::Create() {
-  Fd probe(::epoll_create1(EPOLL_CLOEXEC));
-  if (!probe.valid()) return Error::FromErrno("epoll_create1");
-  try {  // io_context has no other way to say that the host is out of descriptors.
-    auto impl = std::make_unique<Impl>(std::move(probe));
-    return std::unique_ptr<EventLoop>(new EventLoop(std::move(impl)));
-  } catch (const std::exception& exception) {
-    return Error(Concat("event loop: ", exception.what()));
-  }
+  Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.valid()) return Error::FromErrno("epoll_create1");
+  auto impl = std::make_unique<Impl>(std::move(epoll), TRY(CreateEventFd()));
+  TRY(impl->Start());
+  return std::unique_ptr<EventLoop>(new EventLoop(std::move(impl)));
 }
 
-void EventLoop::Run() { impl_->context().run(); }
-
-void EventLoop::Stop() { impl_->context().stop(); }
-
-void EventLoop::Post(Task task) { asio::post(impl_->context(), std::move(task)); }
+void EventLoop::Run() { impl_->Run(nullptr); }
+void EventLoop::Run(const Wait& wait) { impl_->Run(&wait); }
+void EventLoop::Stop() { impl_->Stop(); }
+void EventLoop::Post(Task task) { impl_->Post(std::move(task)); }
 
 Result<EventLoop::Watch> EventLoop::WatchReadable(int fd, Task on_ready) {
-  return impl_->WatchDescriptor(fd, Descriptor::wait_read, std::move(on_ready));
+  return impl_->Add(fd, EPOLLIN, std::move(on_ready));
 }
 
 Result<EventLoop::Watch> EventLoop::WatchWritable(int fd, Task on_ready) {
-  return impl_->WatchDescriptor(fd, Descriptor::wait_write, std::move(on_ready));
+  return impl_->Add(fd, EPOLLOUT, std::move(on_ready));
+}
+
+Result<EventLoop::Watch> EventLoop::WatchArrivals(int event_fd, Task on_arrival) {
+  return impl_->Add(event_fd, EPOLLIN | EPOLLET, std::move(on_arrival));
 }
 
 Result<EventLoop::Watch> EventLoop::CallAfter(std::chrono::nanoseconds delay, Task task) {
-  auto shared = std::make_shared<TimerShared>(impl_->context(), delay, std::move(task));
-  shared->timer.async_wait([shared](error_code) {
-    if (!shared->ended) shared->RunTask();
-  });
-  return Watch(std::make_unique<Watch::Impl>(std::move(shared)));
+  return impl_->AddTimer(delay, std::move(task));
 }
 
 }  // namespace ember

@@ -2,6 +2,7 @@
 #define EMBER_BASE_EVENT_LOOP_H_
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -9,32 +10,47 @@
 
 namespace ember {
 
-// The loop thread's heart: waits for descriptors, timers and posted tasks, and runs their callbacks
-// one at a time on the thread that called Run(). Only Post() and Stop() may be called from other
-// threads. Watches and timers are owned by their holder and must be destroyed on the loop thread
-// (or while the loop does not run), before the loop. A callback may destroy its own watch.
+// The heart of a thread that serves devices: waits for descriptors, timers and posted tasks, and
+// runs their callbacks one at a time on the thread that called Run(). Only Post() and Stop() may be
+// called from other threads. Watches and timers are owned by their holder and must be destroyed on
+// the loop thread (or while the loop does not run), before the loop. A callback may destroy its own
+// watch.
+//
+// An epoll of our own, for a doorbell is on the way of every request of a guest: one event is one
+// epoll_wait and nothing more.
 class EventLoop {
+  class Impl;
+
  public:
   using Task = std::function<void()>;
 
   // Calls back for as long as it lives. Move-only.
   class Watch {
    public:
-    class Impl;
-    explicit Watch(std::unique_ptr<Impl> impl);
-    Watch(Watch&&) noexcept;
-    Watch& operator=(Watch&&) noexcept;
+    Watch(Watch&& other) noexcept;
+    Watch& operator=(Watch&& other) noexcept;
     ~Watch();
 
    private:
-    std::unique_ptr<Impl> impl_;
+    friend class Impl;
+    Watch(Impl* loop, uint64_t name);
+    Impl* loop_;
+    uint64_t name_;
   };
+
+  // Why a Wait returned.
+  enum class Woken { kByDescriptor, kByItsOwn };
+  // Waits until `fd` may be readable, or does work of its own that came first. Returns often: the
+  // end of the loop is seen only then.
+  using Wait = std::function<Woken(int fd)>;
 
   static Result<std::unique_ptr<EventLoop>> Create();
   ~EventLoop();
 
   // Runs callbacks until Stop().
   void Run();
+  // The same, for a thread that also waits for what is no descriptor.
+  void Run(const Wait& wait);
   // Makes Run() return after the callback under way. Any thread.
   void Stop();
   // Runs `task` on the loop thread, in order of posting. Any thread. Tasks posted after the loop
@@ -46,11 +62,12 @@ class EventLoop {
   Result<Watch> WatchReadable(int fd, Task on_ready);
   // The same for writable.
   Result<Watch> WatchWritable(int fd, Task on_ready);
+  // Calls `on_arrival` after each write to an eventfd, or once for several; nobody need read it.
+  Result<Watch> WatchArrivals(int event_fd, Task on_arrival);
   // Calls `task` once after `delay`.
   Result<Watch> CallAfter(std::chrono::nanoseconds delay, Task task);
 
  private:
-  class Impl;
   explicit EventLoop(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -216,9 +216,6 @@ void DeviceState::Notify(uint32_t queue) {
 }
 
 void DeviceState::ProcessQueue(QueueIndex queue) {
-  uint64_t count = 0;
-  // Fails only where there is no notification to take. Before the work: one that comes now is kept.
-  static_cast<void>(::read(notify_fd(queue).get(), &count, sizeof(count)) < 0);
   const MutexLock lock(mutex_);
   if (!active_ || Has(kNeedsReset)) return;
   if (device_.OnNotify(queue) == Progress::kMore) Notify(ToInteger(queue));
@@ -227,6 +224,18 @@ void DeviceState::ProcessQueue(QueueIndex queue) {
 void DeviceState::ProcessHostEvents() {
   const MutexLock lock(mutex_);
   device_.OnHostEvents();
+}
+
+bool DeviceState::WaitForHost(HostWait& wait, int fd) {
+  bool needed = false;
+  {
+    const MutexLock lock(mutex_);
+    needed = wait.Prepare(fd);
+  }
+  if (needed) wait.Wait();
+  const MutexLock lock(mutex_);
+  device_.OnHostEvents();
+  return wait.TakeReadable();
 }
 
 void DeviceState::ReadConfig(uint64_t offset, std::span<std::byte> out) {

@@ -80,18 +80,21 @@ class DeviceState final : public DriverEvents {
   // 1 makes it ready if its configuration is valid; 0 makes it not ready.
   void WriteQueueReady(uint32_t queue, uint32_t value) EXCLUDES(mutex_);
 
-  // Becomes readable when the driver notifies the queue: the machine watches it, and gives it to an
-  // ioeventfd where it can. Borrowed; lives as long as this.
+  // Written to when the driver notifies the queue: the machine watches for arrivals, and gives it
+  // to an ioeventfd where it can. Nobody here reads it. Borrowed; lives as long as this.
   const Fd& notify_fd(QueueIndex queue) const { return notify_fds_[ToInteger(queue)]; }
   // Where there is no ioeventfd: the driver notifies `queue`.
   void Notify(uint32_t queue);
-  // Takes the notifications from notify_fd(queue) and lets the device work; at its limit, makes the
-  // descriptor readable again. The device's thread. Not where
-  // VirtioDevice::serves_queues_elsewhere().
+  // Lets the device work after a notification; at its limit, notifies again. The device's thread.
+  // Not where VirtioDevice::serves_queues_elsewhere().
   void ProcessQueue(QueueIndex queue) EXCLUDES(mutex_);
 
   // VirtioDevice::host_event_fd() is readable: lets the device see to it. The device's thread.
   void ProcessHostEvents() EXCLUDES(mutex_);
+  // In place of a wait for VirtioDevice::host_event_fd(), by the device's own means
+  // (VirtioDevice::TakeHostWait()): waits for the host and lets the device see to it, or returns
+  // true when `fd` may be readable. The device's thread, which has nothing but this device.
+  bool WaitForHost(HostWait& wait, int fd) EXCLUDES(mutex_);
   // Calls `task` while nobody else is in the device: for a client's wishes. May wait as long as one
   // OnNotify() lasts. Any thread.
   template <typename Task>

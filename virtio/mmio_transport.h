@@ -29,8 +29,8 @@ namespace ember::virtio {
 // (see DeviceState).
 //
 // The machine gives state().notify_fd(q) to an ioeventfd at its base + kQueueNotifyOffset for a
-// write of 4 bytes of value q, and has its device thread call state().ProcessQueue(q) when it is
-// readable.
+// write of 4 bytes of value q, and has its device thread call state().ProcessQueue(q) when
+// something arrives there.
 class MmioTransport final : public BusDevice {
  public:
   static constexpr uint64_t kSizeBytes = 0x1000;

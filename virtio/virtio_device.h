@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "virtio/activation.h"
 #include "virtio/features.h"
+#include "virtio/host_wait.h"
 #include "virtio/queue_types.h"
 
 namespace ember::virtio {
@@ -72,6 +73,11 @@ class VirtioDevice {
   // NeedsReset(), when no queue may be touched: the device then silences what it cannot handle, or
   // is called for ever. Does a bounded amount of work, and is called again while it is readable.
   virtual void OnHostEvents() {}
+
+  // The device gets a thread for itself, which is told how else than for host_event_fd() it may
+  // wait for what takes most of its time; that is no longer in host_event_fd(). Null: in no other
+  // way. Once, before there is that thread; borrowed, the device's.
+  virtual HostWait* TakeHostWait() { return nullptr; }
 
   // The device's configuration space (virtio 1.2, 2.5). `out` is zero-filled before; offsets and
   // lengths are the driver's, any of 1, 2, 4 and 8 bytes.

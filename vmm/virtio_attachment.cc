@@ -22,16 +22,27 @@ Result<std::unique_ptr<VirtioAttachment>> VirtioAttachment::Create(
   }
   TRY(attachment->WatchHostEvents(loop));
   // From here on the watches are its thread's.
-  if (attachment->own_loop_) {
-    attachment->own_thread_ =
-        TRY(Thread::Start(attachment->device_->name(), [&loop] { loop.Run(); }));
-  }
+  if (attachment->own_loop_) TRY(attachment->StartThread());
   return attachment;
 }
 
 VirtioAttachment::~VirtioAttachment() {
   if (own_loop_) own_loop_->Stop();
   own_thread_.Join();
+}
+
+Status VirtioAttachment::StartThread() {
+  virtio::HostWait* const wait = device_->TakeHostWait();
+  EventLoop& loop = *own_loop_;
+  virtio::DeviceState& state = transport_->state();
+  own_thread_ = TRY(Thread::Start(device_->name(), [&loop, &state, wait] {
+    if (wait == nullptr) return loop.Run();
+    loop.Run([&state, wait](int fd) {
+      return state.WaitForHost(*wait, fd) ? EventLoop::Woken::kByDescriptor
+                                          : EventLoop::Woken::kByItsOwn;
+    });
+  }));
+  return {};
 }
 
 Status VirtioAttachment::RingOn(const Site& site, EventLoop& loop, virtio::QueueIndex queue) {
@@ -42,7 +53,7 @@ Status VirtioAttachment::RingOn(const Site& site, EventLoop& loop, virtio::Queue
       .value = ToInteger(queue)};
   TRY(site.vm.AddIoEvent(doorbell, state.notify_fd(queue)));
   if (device_->serves_queues_elsewhere()) return {};
-  watches_.push_back(TRY(loop.WatchReadable(state.notify_fd(queue).get(),
+  watches_.push_back(TRY(loop.WatchArrivals(state.notify_fd(queue).get(),
                                             [&state, queue] { state.ProcessQueue(queue); })));
   return {};
 }

@@ -52,6 +52,8 @@ class VirtioAttachment {
 
  private:
   VirtioAttachment() = default;
+  // The device's own, once all is watched.
+  Status StartThread();
   Status RingOn(const Site& site, EventLoop& loop, virtio::QueueIndex queue);
   Status WatchHostEvents(EventLoop& loop);
 

@@ -35,7 +35,7 @@ def random_file(bench):
 def block_ratio(bench, name, how, depths):
     """Random reads of 4 KiB through the block device over those of a bare io_uring; the lower depth."""
     with random_file(bench) as file:
-        measured = {depth: bench.probe("block_probe", file.name, depth, how, bench.count(60))
+        measured = {depth: bench.probe("block_probe", file.name, depth, how, bench.count(400))
                     for depth in depths}
     ratios = {depth: statistics.median(of["device_iops"]) / statistics.median(of["bare_iops"])
               for depth, of in measured.items()}

@@ -144,6 +144,58 @@ TEST_F(EventLoopTest, EachArrivalIsReported) {
   EXPECT_EQ(calls, 100);
 }
 
+TEST_F(EventLoopTest, ArrivalsAreReportedThoughNobodyReadsThem) {
+  int calls = 0;
+  EventLoop::Watch watch = loop_
+                               ->WatchArrivals(event_.get(),
+                                               [&] {
+                                                 if (++calls == 3) return;
+                                                 Signal(event_);
+                                               })
+                               .value();
+  Signal(event_);
+  RunWhatIsReady();
+  EXPECT_EQ(calls, 3);
+  EXPECT_EQ(TakeCount(event_), 3u);
+}
+
+TEST_F(EventLoopTest, ArrivalBeforeItIsWatchedIsReported) {
+  Signal(event_);
+  EventLoop::Watch watch = loop_->WatchArrivals(event_.get(), [&] { loop_->Stop(); }).value();
+  loop_->Run();
+}
+
+TEST_F(EventLoopTest, WaiterIsAskedBetweenCallbacksAndMayHaveWorkOfItsOwn) {
+  int calls = 0;
+  int waits = 0;
+  EventLoop::Watch watch = loop_
+                               ->WatchReadable(event_.get(),
+                                               [&] {
+                                                 EXPECT_EQ(TakeCount(event_), 1u);
+                                                 if (++calls == 2) loop_->Stop();
+                                               })
+                               .value();
+  loop_->Run([&](int fd) {
+    EXPECT_GE(fd, 0);
+    if (++waits % 2 == 1) return EventLoop::Woken::kByItsOwn;
+    Signal(event_);
+    return EventLoop::Woken::kByDescriptor;
+  });
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(waits, 4);
+}
+
+TEST_F(EventLoopTest, PlaceOfAnEndedWatchIsTakenAgainByOneThatHearsOnlyItsOwn) {
+  const Fd other_event = CreateEventFd().value();
+  Signal(event_);
+  std::optional<EventLoop::Watch> ended =
+      loop_->WatchReadable(event_.get(), [] { ADD_FAILURE() << "ended"; }).value();
+  ended.reset();
+  EventLoop::Watch watch =
+      loop_->WatchReadable(other_event.get(), [] { ADD_FAILURE() << "another's event"; }).value();
+  RunWhatIsReady();
+}
+
 TEST_F(EventLoopTest, QuietDescriptorIsNotReported) {
   EventLoop::Watch watch =
       loop_->WatchReadable(event_.get(), [] { ADD_FAILURE() << "not readable"; }).value();

@@ -1,15 +1,14 @@
 // block_probe FILE DEPTH(1-64) direct|cached ROUNDS: random reads of 4 KiB from a file, by a bare
 // io_uring and by a driver through a block device with its asynchronous engine, in turns of a
-// quarter of a second, both on one thread. Prints
+// fortieth of a second, so that the host's disk is the same for both, on one thread. Prints
 //   {"bare_iops": [of each round…], "device_iops": […]}
-// The driver is the tests' own, through the MMIO transport, with EVENT_IDX. The doorbell goes
-// through its descriptor, as KVM rings it, and the engine's completions by the device's.
+// The driver is the tests' own, through the MMIO transport, with EVENT_IDX. The device is on an
+// event loop as on a thread of its own in a machine; the doorbell goes through its descriptor, as
+// KVM rings it, while that thread is awake.
 #include <fcntl.h>
 #include <liburing.h>
-#include <poll.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -21,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/event_loop.h"
 #include "base/mapping.h"
 #include "tests/virtio/driver/driver_ring.h"
 #include "tests/virtio/driver/rig.h"
@@ -32,7 +32,7 @@ namespace ember::virtio::testing {
 namespace {
 
 constexpr uint32_t kBlockBytes = 4096;
-constexpr std::chrono::milliseconds kRound{250};
+constexpr std::chrono::milliseconds kRound{25};
 constexpr int kCompletionsBetweenLooks = 16;  // at the clock
 using SteadyClock = std::chrono::steady_clock;
 
@@ -135,8 +135,13 @@ class Driven {
         ring_(rig_.ram, ToInteger(BlockDevice::kQueueSize), /*event_index=*/true),
         headers_(rig_.ram.Allocate(size_t{depth} * kHeaderBytes)),
         status_(rig_.ram.Allocate(depth)),
-        fds_{pollfd{rig_.state().notify_fd(QueueIndex{0}).get(), POLLIN, 0},
-             pollfd{device_->host_event_fd(), POLLIN, 0}} {
+        loop_(Must(EventLoop::Create())),
+        wait_(device_->TakeHostWait()) {
+    constexpr QueueIndex kQueue{0};
+    watches_.push_back(Must(loop_->WatchArrivals(rig_.state().notify_fd(kQueue).get(),
+                                                 [this] { rig_.state().ProcessQueue(kQueue); })));
+    watches_.push_back(Must(loop_->WatchReadable(device_->host_event_fd(),
+                                                 [this] { rig_.state().ProcessHostEvents(); })));
     const GuestAddress data = rig_.ram.Allocate(size_t{depth} * kBlockBytes, kBlockBytes);
     std::memset(rig_.ram.Bytes(headers_, size_t{depth} * kHeaderBytes).data(), 0,
                 size_t{depth} * kHeaderBytes);
@@ -154,24 +159,25 @@ class Driven {
     rig_.Pump();
   }
 
-  double Iops(Offsets& offsets) {
-    for (uint16_t i = 0; i < depth_; ++i) Offer(i, offsets.Next());
-    const auto began = SteadyClock::now();
-    auto now = began;
-    uint64_t done = 0;
-    uint64_t next_look = 0;
-    while (now - began < kRound) {
-      Kick();
-      done += Wait([&](uint16_t slot) { Offer(slot, offsets.Next()); });
-      if (done < next_look) continue;
-      next_look = done + kCompletionsBetweenLooks;
-      now = SteadyClock::now();
-    }
-    const double iops =
-        static_cast<double>(done) / std::chrono::duration<double>(now - began).count();
-    Kick();
-    for (uint64_t left = depth_; left > 0;) left -= Wait([](uint16_t) {});
-    return iops;
+  // Runs the device's loop: a round, then `between`, until that says that it is enough. The reads a
+  // second of each round.
+  template <typename Between>
+  std::vector<double> Run(Offsets& offsets, Between between) {
+    std::vector<double> rounds;
+    Begin(offsets);
+    loop_->Run([&](int fd) {
+      // The driver has its turn whenever the device's thread would wait.
+      const bool over = Turn(offsets);
+      if (over) rounds.push_back(iops_);
+      if (over && !between()) {
+        loop_->Stop();
+        return EventLoop::Woken::kByItsOwn;
+      }
+      if (over) Begin(offsets);
+      return rig_.state().WaitForHost(*wait_, fd) ? EventLoop::Woken::kByDescriptor
+                                                  : EventLoop::Woken::kByItsOwn;
+    });
+    return rounds;
   }
 
  private:
@@ -190,21 +196,38 @@ class Driven {
     rig_.driver.Notify(0);
     rig_.state().ProcessQueue(QueueIndex{0});
   }
-  // Lets the device work until something is answered; tells of each and returns how many.
+  void Begin(Offsets& offsets) {
+    for (uint16_t i = 0; i < depth_; ++i) Offer(i, offsets.Next());
+    under_way_ = depth_;
+    done_ = next_look_ = 0;
+    began_ = now_ = SteadyClock::now();
+    Kick();
+  }
+  // Answers what the device answered; whether that was the last of the round.
+  bool Turn(Offsets& offsets) {
+    const bool measured = now_ - began_ < kRound;
+    const uint64_t answers = TakeAnswers([&](uint16_t slot) {
+      if (measured) Offer(slot, offsets.Next());
+    });
+    if (!measured) return (under_way_ -= answers) == 0;
+    Kick();
+    done_ += answers;
+    if (done_ < next_look_) return false;
+    next_look_ = done_ + kCompletionsBetweenLooks;
+    now_ = SteadyClock::now();
+    iops_ = static_cast<double>(done_) / std::chrono::duration<double>(now_ - began_).count();
+    return false;
+  }
+  // Tells of each request that was answered, and returns how many.
   template <typename Answered>
-  uint64_t Wait(Answered answered) {
-    while (ring_.used_index() == next_used_) {
-      ring_.SetUsedEvent(next_used_);
-      ::poll(fds_.data(), fds_.size(), -1);
-      if ((fds_[0].revents & POLLIN) != 0) rig_.state().ProcessQueue(QueueIndex{0});
-      if ((fds_[1].revents & POLLIN) != 0) rig_.state().ProcessHostEvents();
-    }
+  uint64_t TakeAnswers(Answered answered) {
     uint64_t count = 0;
     for (const uint16_t end = ring_.used_index(); next_used_ != end; ++next_used_, ++count) {
       const UsedEntry entry = ring_.used_entry(next_used_ % ring_.size());
       if (entry.len != kBlockBytes + 1) Must(-EIO, "the device's answer");
       answered(static_cast<uint16_t>(entry.id / kDescriptors));
     }
+    ring_.SetUsedEvent(next_used_);
     return count;
   }
 
@@ -214,9 +237,20 @@ class Driven {
   DriverRing ring_;
   GuestAddress headers_;
   GuestAddress status_;
-  std::array<pollfd, 2> fds_;
   std::byte* sectors_ = nullptr;
   uint16_t next_used_ = 0;
+
+  const std::unique_ptr<EventLoop> loop_;
+  HostWait* const wait_;
+  std::vector<EventLoop::Watch> watches_;
+
+  // Of a round.
+  uint64_t under_way_ = 0;
+  uint64_t done_ = 0;
+  uint64_t next_look_ = 0;
+  double iops_ = 0;
+  SteadyClock::time_point began_;
+  SteadyClock::time_point now_;
 };
 
 void Print(const char* name, const std::vector<double>& values, const char* after) {
@@ -233,14 +267,14 @@ int Run(const std::string& path, unsigned depth, HostCache cache, int rounds) {
   Offsets device_offsets(disk->size_bytes());
   Bare bare(*bare_disk, depth);
   Driven driven(std::move(disk), std::move(engine), depth);
-  std::vector<double> bare_iops, device_iops;
-  for (int round = 0; round <= rounds; ++round) {
-    const double of_bare = bare.Iops(bare_offsets);
-    const double of_device = driven.Iops(device_offsets);
-    if (round == 0) continue;  // warms up
-    bare_iops.push_back(of_bare);
-    device_iops.push_back(of_device);
-  }
+  std::vector<double> bare_iops;
+  std::vector<double> device_iops = driven.Run(device_offsets, [&] {
+    bare_iops.push_back(bare.Iops(bare_offsets));
+    return bare_iops.size() <= static_cast<size_t>(rounds);
+  });
+  // The first warms up.
+  bare_iops.erase(bare_iops.begin());
+  device_iops.erase(device_iops.begin());
   std::printf("{");
   Print("bare_iops", bare_iops, ", ");
   Print("device_iops", device_iops, "}\n");

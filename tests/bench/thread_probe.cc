@@ -78,7 +78,7 @@ class LoopThread {
   explicit LoopThread(std::initializer_list<ReadDisk*> disks) : loop_(Must(EventLoop::Create())) {
     for (ReadDisk* const disk : disks) {
       DeviceState& state = disk->state();
-      watches_.push_back(Must(loop_->WatchReadable(
+      watches_.push_back(Must(loop_->WatchArrivals(
           state.notify_fd(QueueIndex{0}).get(), [&state] { state.ProcessQueue(QueueIndex{0}); })));
       watches_.push_back(Must(loop_->WatchReadable(disk->device().host_event_fd(),
                                                    [&state] { state.ProcessHostEvents(); })));

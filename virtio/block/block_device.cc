@@ -1,5 +1,6 @@
 #include "virtio/block/block_device.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <utility>
@@ -103,18 +104,29 @@ void BlockDevice::OnHostEvents() {
   if (session_ != nullptr && !parts_->timer.armed()) return session_->OnEngine();
   std::array<EventSet::Event, 2> room;
   const std::span<const EventSet::Event> ready = events_.Poll(room);
-  if (ready.empty()) parts_->metrics.event_fails.Add();
-  for (const EventSet::Event& event : ready) {
-    const bool timer = event.token == kTimerToken;
-    if (timer) parts_->timer.Disarm();
-    if (session_ != nullptr) {
-      timer ? session_->OnTimer() : session_->OnEngine();
-    } else if (!timer) {
-      // What a reset left: nothing that anyone waits for.
-      while (parts_->engine->TakeFinished()) {
-      }
+  const auto is = [](EventToken token) {
+    return [token](const EventSet::Event& event) { return event.token == token; };
+  };
+  const bool timer = std::ranges::any_of(ready, is(kTimerToken));
+  const bool engine = waits_in_engine_ || std::ranges::any_of(ready, is(kEngineToken));
+  if (timer) parts_->timer.Disarm();
+  if (!timer && !engine) parts_->metrics.event_fails.Add();
+  if (session_ != nullptr) {
+    if (timer) return session_->OnTimer();
+    if (engine) session_->OnEngine();
+  } else if (engine) {
+    // What a reset left: nothing that anyone waits for.
+    while (parts_->engine->TakeFinished()) {
     }
   }
+}
+
+HostWait* BlockDevice::TakeHostWait() {
+  HostWait* const wait = parts_->engine->host_wait();
+  // Waited for once: the ring cannot wait for a set that it is in.
+  if (wait != nullptr) events_.Remove(parts_->engine->finished_fd());
+  waits_in_engine_ = wait != nullptr;
+  return wait;
 }
 
 Status BlockDevice::ReplaceDisk(std::unique_ptr<Disk> disk) {

@@ -76,14 +76,17 @@ class BlockDevice final : public VirtioDevice {
   void Reset() override { session_.reset(); }
   int host_event_fd() const override { return events_.fd().get(); }
   void OnHostEvents() override;
+  HostWait* TakeHostWait() override;
   void ReadConfig(uint64_t offset, std::span<std::byte> out) const override;
   void WriteConfig(uint64_t offset, std::span<const std::byte> in) override;
 
  private:
   BlockDevice(EventSet events, std::unique_ptr<BlockParts> parts, const Options& options);
 
+  EventSet events_;
+  bool waits_in_engine_ = false;  // TakeHostWait() was called
+
   // Constant after construction.
-  const EventSet events_;
   const DiscardSupport discard_;
   const std::vector<QueueSize> queue_sizes_;
 

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "virtio/block/disk.h"
+#include "virtio/host_wait.h"
 
 namespace ember::virtio {
 
@@ -50,6 +51,10 @@ class IoEngine {
   // Readable while there may be something for TakeFinished(); the same for the engine's life. -1:
   // there never is.
   virtual int finished_fd() const { return -1; }
+
+  // How a thread may wait for what TakeFinished() gives, other than by finished_fd(). Null: it may
+  // not. Borrowed, the engine's.
+  virtual HostWait* host_wait() { return nullptr; }
 
   // Begins a call under a tag that is not in use. The result where it is finished on return, and
   // nothing where TakeFinished() will give it.

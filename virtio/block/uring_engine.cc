@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <liburing.h>
+#include <poll.h>
 
 #include <array>
 #include <cerrno>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,8 @@ constexpr unsigned kEntries = 2 * kDepth;
 // user_data of what nobody waits for: cancellations, and entries withdrawn before the host took
 // them.
 constexpr uint64_t kNobody = ~uint64_t{0};
+// user_data of the poll of the descriptor that Wait() is given beside.
+constexpr uint64_t kBeside = kNobody - 1;
 
 io_uring_restriction AllowOperation(uint8_t operation) {
   io_uring_restriction restriction{};
@@ -37,13 +41,14 @@ Status Restrict(io_uring& ring) {
   io_uring_restriction registration{};
   registration.opcode = IORING_RESTRICTION_REGISTER_OP;
   registration.register_op = IORING_REGISTER_FILES_UPDATE;
-  std::array<io_uring_restriction, 10> restrictions{AllowOperation(IORING_OP_READ),
+  std::array<io_uring_restriction, 11> restrictions{AllowOperation(IORING_OP_READ),
                                                     AllowOperation(IORING_OP_WRITE),
                                                     AllowOperation(IORING_OP_READV),
                                                     AllowOperation(IORING_OP_WRITEV),
                                                     AllowOperation(IORING_OP_FSYNC),
                                                     AllowOperation(IORING_OP_FALLOCATE),
                                                     AllowOperation(IORING_OP_NOP),
+                                                    AllowOperation(IORING_OP_POLL_ADD),
                                                     AllowOperation(IORING_OP_ASYNC_CANCEL),
                                                     flags,
                                                     registration};
@@ -118,7 +123,7 @@ std::string_view NameOf(IoKind kind) {
   return "io_uring fdatasync";
 }
 
-class UringEngine final : public IoEngine {
+class UringEngine final : public IoEngine, public HostWait {
  public:
   UringEngine(std::unique_ptr<Ring> ring, Disk& disk, const PlainFile& file)
       : owner_(std::move(ring)), ring_(&owner_->get()), disk_(&disk), file_(file), calls_(kDepth) {
@@ -129,6 +134,7 @@ class UringEngine final : public IoEngine {
   size_t depth() const override { return kDepth; }
   // The ring's own descriptor is readable while its completion queue has entries.
   int finished_fd() const override { return ring_->ring_fd; }
+  HostWait* host_wait() override { return this; }
 
   std::optional<IoResult> Start(IoTag tag, const IoCall& call) override;
   bool Submit() override;
@@ -136,6 +142,10 @@ class UringEngine final : public IoEngine {
   void WaitForAll() override;
   void Stop() override;
   Status UseDisk(Disk& disk) override;
+
+  bool Prepare(int fd) override;
+  void Wait() override;
+  bool TakeReadable() override { return std::exchange(beside_readable_, false); }
 
  private:
   struct Call {
@@ -161,6 +171,12 @@ class UringEngine final : public IoEngine {
   void WithdrawUnsubmitted();
   void CancelAll();
 
+  bool IsWaiter() const { return waiter_ == std::this_thread::get_id(); }
+  // Asks the host to poll the descriptor beside, where there is one that it does not poll yet.
+  void PollBeside();
+  // Another thread took the completion that would have ended Wait(): makes another.
+  void WakeWaiter();
+
   const std::unique_ptr<Ring> owner_;
   io_uring* const ring_;
   Disk* disk_;
@@ -169,6 +185,14 @@ class UringEngine final : public IoEngine {
   std::vector<Call> calls_;         // by tag
   unsigned with_host_ = 0;          // calls that are not in finished_ yet, nor taken
   std::vector<Finished> finished_;  // taken from the ring before TakeFinished() asked
+
+  // Of Wait(). Only its thread has the descriptor polled, for on another the host would keep the
+  // completion until that thread enters it next, which may be a vCPU's.
+  std::thread::id waiter_;
+  int beside_ = -1;
+  bool beside_polled_ = false;
+  bool beside_readable_ = false;
+  bool owes_wake_ = false;
 };
 
 bool UringEngine::Suits(const IoCall& call) const {
@@ -234,6 +258,8 @@ void UringEngine::Prepare(io_uring_sqe& entry, const IoCall& call) const {
 }
 
 bool UringEngine::Submit() {
+  // Rides along: Wait() need not submit it then.
+  if (::io_uring_sq_ready(ring_) > 0 && IsWaiter()) PollBeside();
   while (::io_uring_sq_ready(ring_) > 0) {
     const int taken = ::io_uring_submit(ring_);
     if (taken <= 0 && taken != -EINTR) return false;
@@ -247,6 +273,12 @@ std::optional<UringEngine::Finished> UringEngine::TakeFromRing() {
     const Finished finished{.tag = entry->user_data, .result = entry->res};
     ::io_uring_cqe_seen(ring_, entry);
     if (finished.tag == kNobody) continue;
+    if (finished.tag == kBeside) {
+      beside_polled_ = false;
+      beside_readable_ = true;
+      owes_wake_ = !IsWaiter();
+      continue;
+    }
     calls_[finished.tag].with_host = false;
     --with_host_;
     return finished;
@@ -262,7 +294,10 @@ std::optional<IoCompletion> UringEngine::TakeFinished() {
     finished = finished_.back();
     finished_.pop_back();
   }
-  if (!finished) return std::nullopt;
+  if (!finished) {
+    WakeWaiter();
+    return std::nullopt;
+  }
   return IoCompletion{.tag = IoTag{static_cast<uint32_t>(finished->tag)},
                       .result = ResultOf(calls_[finished->tag].call, finished->result)};
 }
@@ -291,7 +326,9 @@ void UringEngine::WithdrawUnsubmitted() {
   for (unsigned left = ::io_uring_sq_ready(ring_); left > 0; --left) {
     const unsigned index = (ring_->sq.sqe_tail - left) & *ring_->sq.kring_mask;
     io_uring_sqe& entry = ring_->sq.sqes[index];
-    if (entry.user_data != kNobody) {
+    if (entry.user_data == kBeside) {
+      beside_polled_ = false;
+    } else if (entry.user_data != kNobody) {
       finished_.push_back({.tag = entry.user_data, .result = -EAGAIN});
       calls_[entry.user_data].with_host = false;
       --with_host_;
@@ -307,6 +344,7 @@ void UringEngine::WaitForAll() {
     WaitForOne();
     while (const std::optional<Finished> finished = TakeFromRing()) finished_.push_back(*finished);
   }
+  WakeWaiter();
 }
 
 void UringEngine::CancelAll() {
@@ -325,6 +363,37 @@ void UringEngine::Stop() {
   if (with_host_ > 0) CancelAll();
   WaitForAll();
   finished_.clear();
+}
+
+bool UringEngine::Prepare(int fd) {
+  waiter_ = std::this_thread::get_id();
+  beside_ = fd;
+  PollBeside();
+  Submit();
+  return !beside_readable_ && beside_polled_ && ::io_uring_sq_ready(ring_) == 0;
+}
+
+// Touches nothing that others change: the host alone looks at the rings here.
+void UringEngine::Wait() {
+  ::io_uring_enter(static_cast<unsigned>(ring_->ring_fd), 0, 1, IORING_ENTER_GETEVENTS, nullptr);
+}
+
+void UringEngine::PollBeside() {
+  if (beside_ < 0 || beside_polled_) return;
+  io_uring_sqe* const entry = ::io_uring_get_sqe(ring_);
+  if (entry == nullptr) return;
+  ::io_uring_prep_poll_add(entry, beside_, POLLIN);
+  ::io_uring_sqe_set_data64(entry, kBeside);
+  beside_polled_ = true;
+}
+
+void UringEngine::WakeWaiter() {
+  if (!std::exchange(owes_wake_, false)) return;
+  io_uring_sqe* entry = nullptr;
+  while ((entry = ::io_uring_get_sqe(ring_)) == nullptr) Submit();
+  ::io_uring_prep_nop(entry);
+  ::io_uring_sqe_set_data64(entry, kNobody);
+  while (!Submit()) std::this_thread::yield();
 }
 
 Status UringEngine::UseDisk(Disk& disk) {

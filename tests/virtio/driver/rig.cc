@@ -26,6 +26,9 @@ int ProcessReadable(DeviceState& state, const std::vector<pollfd>& fds) {
   int wake_ups = 0;
   for (size_t i = 0; i < state.queue_count(); ++i) {
     if ((fds[i].revents & POLLIN) == 0) continue;
+    // poll() is level-triggered. Before the work: a notification that comes now is kept.
+    uint64_t count = 0;
+    static_cast<void>(::read(fds[i].fd, &count, sizeof(count)) < 0);
     state.ProcessQueue(QueueIndex{static_cast<uint16_t>(i)});
     ++wake_ups;
   }
