@@ -4,7 +4,6 @@
 #include <liburing.h>
 #include <poll.h>
 
-#include <array>
 #include <cerrno>
 #include <thread>
 #include <utility>
@@ -12,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/concat.h"
+#include "virtio/block/ring.h"
 #include "virtio/block/sync_engine.h"
 
 namespace ember::virtio {
@@ -25,81 +25,6 @@ constexpr unsigned kEntries = 2 * kDepth;
 constexpr uint64_t kNobody = ~uint64_t{0};
 // user_data of the poll of the descriptor that Wait() is given beside.
 constexpr uint64_t kBeside = kNobody - 1;
-
-io_uring_restriction AllowOperation(uint8_t operation) {
-  io_uring_restriction restriction{};
-  restriction.opcode = IORING_RESTRICTION_SQE_OP;
-  restriction.sqe_op = operation;
-  return restriction;
-}
-
-// What the ring may do at all, whatever is written to it.
-Status Restrict(io_uring& ring) {
-  io_uring_restriction flags{};
-  flags.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
-  flags.sqe_flags = IOSQE_FIXED_FILE;
-  io_uring_restriction registration{};
-  registration.opcode = IORING_RESTRICTION_REGISTER_OP;
-  registration.register_op = IORING_REGISTER_FILES_UPDATE;
-  std::array<io_uring_restriction, 11> restrictions{AllowOperation(IORING_OP_READ),
-                                                    AllowOperation(IORING_OP_WRITE),
-                                                    AllowOperation(IORING_OP_READV),
-                                                    AllowOperation(IORING_OP_WRITEV),
-                                                    AllowOperation(IORING_OP_FSYNC),
-                                                    AllowOperation(IORING_OP_FALLOCATE),
-                                                    AllowOperation(IORING_OP_NOP),
-                                                    AllowOperation(IORING_OP_POLL_ADD),
-                                                    AllowOperation(IORING_OP_ASYNC_CANCEL),
-                                                    flags,
-                                                    registration};
-  const int failed = ::io_uring_register_restrictions(&ring, restrictions.data(),
-                                                      static_cast<unsigned>(restrictions.size()));
-  if (failed < 0) return Error::FromErrorNumber("io_uring restrictions", -failed);
-  return {};
-}
-
-int SetUp(io_uring& ring) {
-  // Disabled until it is restricted. Its thread is not interrupted for a completion (5.19); a host
-  // that does not know that flag does without.
-  io_uring_params params{};
-  params.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL;
-  int failed = ::io_uring_queue_init_params(kEntries, &ring, &params);
-  if (failed != -EINVAL) return failed;
-  params = {};
-  params.flags = IORING_SETUP_R_DISABLED;
-  return ::io_uring_queue_init_params(kEntries, &ring, &params);
-}
-
-// A ring that is set up, for its life. Not movable: liburing's functions take its address.
-class Ring {
- public:
-  static Result<std::unique_ptr<Ring>> Create() {
-    std::unique_ptr<Ring> owner(new Ring);
-    if (const int failed = SetUp(owner->ring_); failed < 0) {
-      const char* const hint =
-          failed == -ENOSYS || failed == -EPERM
-              ? "io_engine Async needs io_uring, which this host does not have "
-                "or does not allow (see kernel.io_uring_disabled): "
-                "io_uring_setup"
-              : "io_engine Async: io_uring_setup";
-      return Error::FromErrorNumber(hint, -failed);
-    }
-    owner->valid_ = true;
-    return owner;
-  }
-  ~Ring() {
-    if (valid_) ::io_uring_queue_exit(&ring_);
-  }
-  Ring(const Ring&) = delete;
-  Ring& operator=(const Ring&) = delete;
-
-  io_uring& get() { return ring_; }
-
- private:
-  Ring() = default;
-  io_uring ring_{};
-  bool valid_ = false;
-};
 
 // How fallocate(2) does a discard or a write of zeros.
 int FallocateMode(const IoCall& call) {
@@ -413,14 +338,7 @@ Status UringEngine::UseDisk(Disk& disk) {
 Result<std::unique_ptr<IoEngine>> CreateUringEngine(Disk& disk) {
   const std::optional<PlainFile> file = disk.plain_file();
   if (!file) return Error("io_engine Async needs a disk that is a plain file");
-  std::unique_ptr<Ring> ring = TRY(Ring::Create());
-  if (const int failed = ::io_uring_register_files(&ring->get(), &file->fd, 1); failed < 0) {
-    return Error::FromErrorNumber("io_uring_register_files", -failed);
-  }
-  TRY(Restrict(ring->get()));
-  if (const int failed = ::io_uring_enable_rings(&ring->get()); failed < 0) {
-    return Error::FromErrorNumber("io_uring_enable_rings", -failed);
-  }
+  std::unique_ptr<Ring> ring = TRY(Ring::Create(kEntries, file->fd));
   return std::unique_ptr<IoEngine>(std::make_unique<UringEngine>(std::move(ring), disk, *file));
 }
 
