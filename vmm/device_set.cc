@@ -25,10 +25,7 @@ Result<std::unique_ptr<DeviceSet>> DeviceSet::Create(const VmConfig& config, con
     TRY_CONTEXT(devices->AddPmem(pmem), Concat("pmem ", pmem.id));
   }
   if (config.balloon) TRY_CONTEXT(devices->AddBalloon(*config.balloon), "balloon");
-  for (const NetworkInterfaceConfig& interface : config.network_interfaces) {
-    TRY_CONTEXT(devices->AddNetworkInterface(interface),
-                Concat("network interface ", interface.iface_id));
-  }
+  TRY(devices->AddNetworkInterfaces(config));
   if (config.entropy) TRY_CONTEXT(devices->AddEntropy(*config.entropy), "entropy");
   if (config.console) TRY_CONTEXT(devices->AddConsole(*config.console), "console");
   if (config.vsock) TRY_CONTEXT(devices->AddVsock(*config.vsock), "vsock");
@@ -90,8 +87,29 @@ Status DeviceSet::AddBalloon(const BalloonConfig& balloon) {
   return {};
 }
 
-Status DeviceSet::AddNetworkInterface(const NetworkInterfaceConfig& interface) {
-  std::unique_ptr<virtio::NetDevice> device = TRY(CreateNetworkInterface(interface));
+Status DeviceSet::AddNetworkInterfaces(const VmConfig& config) {
+  if (config.mmds) {
+    metadata_ = std::make_unique<mmds::GuestService>(
+        site_.metadata,
+        mmds::GuestService::Options{.needs_token = config.mmds->version == MmdsVersion::kV2,
+                                    .always_text = config.mmds->imds_compat});
+  }
+  for (const NetworkInterfaceConfig& interface : config.network_interfaces) {
+    TRY_CONTEXT(AddNetworkInterface(interface, config.mmds),
+                Concat("network interface ", interface.iface_id));
+  }
+  return {};
+}
+
+Status DeviceSet::AddNetworkInterface(const NetworkInterfaceConfig& interface,
+                                      const std::optional<MmdsConfig>& mmds) {
+  MetadataAccess metadata;
+  const auto leads_to_it = [&] {
+    const std::vector<std::string>& ids = mmds->network_interfaces;
+    return std::ranges::find(ids, interface.iface_id) != ids.end();
+  };
+  if (mmds && leads_to_it()) metadata = {.service = metadata_.get(), .address = mmds->ipv4_address};
+  std::unique_ptr<virtio::NetDevice> device = TRY(CreateNetworkInterface(interface, metadata));
   network_interfaces_.push_back(TRY(Plug(interface.iface_id, std::move(device), interface.thread)));
   return {};
 }

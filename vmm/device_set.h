@@ -13,6 +13,8 @@
 #include "kvm/vm.h"
 #include "memory/address_allocator.h"
 #include "memory/guest_memory.h"
+#include "mmds/guest_service.h"
+#include "mmds/metadata.h"
 #include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
 #include "virtio/console/console_device.h"
@@ -40,6 +42,7 @@ class DeviceSet {
     Board& board;
     EventLoop& loop;
     const GuestMemory& memory;
+    mmds::Metadata& metadata;
     AddressAllocator addresses;  // for memory that devices bring
   };
 
@@ -78,7 +81,9 @@ class DeviceSet {
   Status AddDrive(const DriveConfig& drive);
   Status AddPmem(const PmemConfig& pmem);
   Status AddBalloon(const BalloonConfig& balloon);
-  Status AddNetworkInterface(const NetworkInterfaceConfig& interface);
+  Status AddNetworkInterfaces(const VmConfig& config);
+  Status AddNetworkInterface(const NetworkInterfaceConfig& interface,
+                             const std::optional<MmdsConfig>& mmds);
   Status AddEntropy(const EntropyConfig& entropy);
   Status AddConsole(const ConsoleConfig& console);
   Status AddVsock(const VsockConfig& vsock);
@@ -105,6 +110,7 @@ class DeviceSet {
   std::vector<Plugged<virtio::BlockDevice>> drives_;
   std::vector<Plugged<virtio::vhost_user::BlockDevice>> socket_drives_;
   std::vector<PluggedPmem> pmem_;
+  std::unique_ptr<mmds::GuestService> metadata_;  // null where no interface leads to it
   std::vector<Plugged<virtio::NetDevice>> network_interfaces_;
   std::optional<Plugged<virtio::BalloonDevice>> balloon_;
   std::optional<Plugged<virtio::RngDevice>> entropy_;

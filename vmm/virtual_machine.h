@@ -14,6 +14,7 @@
 #include "devices/vm_request.h"
 #include "kvm/vm.h"
 #include "memory/guest_memory.h"
+#include "mmds/metadata.h"
 #include "vmm/board.h"
 #include "vmm/config.h"
 #include "vmm/device_set.h"
@@ -26,6 +27,7 @@ namespace ember::vmm {
 // What the process gives its machine.
 struct MachineHost {
   EventLoop& loop;                             // outlives the machine
+  mmds::Metadata& metadata;                    // likewise
   std::function<void(MachineEnd)> on_end;      // called once, on the loop thread
   std::optional<BootTimer::Start> boot_timer;  // none: the guest gets no boot timer
   int console_input = -1;                      // borrowed while it builds; -1: none

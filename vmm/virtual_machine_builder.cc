@@ -63,6 +63,7 @@ class VirtualMachine::Builder {
                                                          .board = *machine_->board_,
                                                          .loop = machine_->host_.loop,
                                                          .memory = *machine_->memory_,
+                                                         .metadata = machine_->host_.metadata,
                                                          .addresses = addresses}));
     auto vcpus = TRY(CreateProcessors(system, *machine_->vm_, config_.machine));
     TRY(LoadKernel(*vcpus.front()));

@@ -149,6 +149,7 @@ Status Process::TakeTerminal() {
 
 vmm::MachineHost Process::Host() {
   vmm::MachineHost host{.loop = *loop_,
+                        .metadata = controller_->metadata(),
                         .on_end =
                             [this](const vmm::MachineEnd& end) {
                               exit_code_ = ToInteger(end.exit_code);

@@ -3,8 +3,10 @@
 
 #include <sys/uio.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/result.h"
@@ -63,6 +65,15 @@ class NetBackend {
   // False from the first kClosed on.
   virtual bool link_up() const = 0;
 
+  // Whether it answers some frames itself; constant. If not, Answer() and NextFrameIn() are never
+  // called.
+  virtual bool answers() const { return false; }
+  // Takes a frame, as for Send(), if it is one of these: it is done with then, and no limit holds
+  // for it.
+  virtual bool Answer(const NetHeader& /*header*/, std::span<const iovec> /*frame*/) {
+    return false;
+  }
+
   // Sends the frame in `pieces` but the first of them, which is room for the back end to put
   // something before it. kMinFrameBytes to kMaxFrameBytes long, and true to `header`.
   virtual SendOutcome Send(QueuePair pair, NetHeader header, std::span<iovec> pieces) = 0;
@@ -71,6 +82,8 @@ class NetBackend {
   virtual Received Receive(QueuePair pair, NetHeader& header, std::span<iovec> pieces) = 0;
   // Whether there is a frame of which the descriptor does not tell.
   virtual bool HoldsFrame(QueuePair /*pair*/) const { return false; }
+  // How long until there is such a frame, though nothing is sent or comes; nothing: never.
+  virtual std::optional<std::chrono::nanoseconds> NextFrameIn() const { return std::nullopt; }
 };
 
 }  // namespace ember::virtio

@@ -105,7 +105,8 @@ Traffic NetDevice::MakeTraffic(const Activation& activation, RateLimiter& limite
           .clock = clock_,
           .memory = activation.memory,
           .driver = activation.driver,
-          .features = activation.features};
+          .features = activation.features,
+          .backend_answers = backend_->answers()};
 }
 
 QueueIndex NetDevice::ControlIndex(Features negotiated) const {
@@ -225,6 +226,7 @@ void NetDevice::Receive(Pair& pair) {
   if (rest == Rest::kHostFailure) receive_retry_.After(kAfterHostFailure);
   if (rest == Rest::kThrottled) receive_retry_.After(pair.receiver.ThrottledFor());
   Watch(pair);
+  AwaitAnswer(pair);
 }
 
 void NetDevice::Transmit(Pair& pair) {
@@ -236,7 +238,13 @@ void NetDevice::Transmit(Pair& pair) {
   if (rest == Rest::kThrottled) transmit_retry_.After(pair.transmitter.ThrottledFor());
   Watch(pair);
   // An answer that the back end itself gives to what was sent.
-  if (pair.awaits_frames && backend_->HoldsFrame(pair.number)) Receive(pair);
+  if (pair.awaits_frames && backend_->HoldsFrame(pair.number)) return Receive(pair);
+  AwaitAnswer(pair);
+}
+
+void NetDevice::AwaitAnswer(const Pair& pair) {
+  if (!backend_->answers() || !pair.awaits_frames) return;
+  if (const auto delay = backend_->NextFrameIn()) receive_retry_.After(*delay);
 }
 
 void NetDevice::OnHostEvents() {

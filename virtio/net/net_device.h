@@ -105,6 +105,8 @@ class NetDevice final : public VirtioDevice {
   Progress Control();
   void Receive(Pair& pair);
   void Transmit(Pair& pair);
+  // Looks again when the back end will have an answer of its own.
+  void AwaitAnswer(const Pair& pair);
   void OnPairEvent(Pair& pair, const EventSet::Event& event);
   // The timers' ends: everything that waits is tried.
   void ReceiveAll();

@@ -23,7 +23,8 @@ struct Traffic {
   const Clock& clock;
   const GuestMemory& memory;
   DriverEvents& driver;
-  Features features;  // as negotiated
+  Features features;     // as negotiated
+  bool backend_answers;  // some frames itself
 };
 
 // Why a queue came to rest, and so what it waits for.

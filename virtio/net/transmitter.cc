@@ -92,6 +92,11 @@ std::optional<Rest> Transmitter::SendPending() {
   const uint64_t frame_bytes = pending_->frame.size_bytes();
   const std::chrono::nanoseconds now = traffic_.clock.Now();
   if (!pending_->admitted) {
+    if (traffic_.backend_answers &&
+        traffic_.backend.Answer(pending_->header, pending_->frame.pieces())) {
+      FinishPending();
+      return std::nullopt;
+    }
     if (!traffic_.limiter.Consume(frame_bytes, now)) {
       metrics.tx_rate_limiter_throttled.Add();
       return Rest::kThrottled;
@@ -109,9 +114,13 @@ std::optional<Rest> Transmitter::SendPending() {
     metrics.tx_fails.Add();
     if (outcome == SendOutcome::kRefused) metrics.tap_write_fails.Add();
   }
+  FinishPending();
+  return std::nullopt;
+}
+
+void Transmitter::FinishPending() {
   Pending done = *std::exchange(pending_, std::nullopt);
   Complete(std::move(done.chain));
-  return std::nullopt;
 }
 
 SendOutcome Transmitter::Send(const Pending& pending, std::chrono::nanoseconds now) {

@@ -53,6 +53,7 @@ class Transmitter {
   // Sends the pending frame, or says why not.
   std::optional<Rest> SendPending();
   SendOutcome Send(const Pending& pending, std::chrono::nanoseconds now);
+  void FinishPending();
   void CountSource(const Buffers& frame);
   void Complete(DescriptorChain chain);
   void Publish();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/concat.h"
+#include "virtio/net/metadata_backend.h"
 #include "virtio/net/stream_link.h"
 #include "virtio/net/tap.h"
 
@@ -26,8 +27,14 @@ Result<std::unique_ptr<virtio::NetBackend>> OpenBackend(const NetworkInterfaceCo
 }  // namespace
 
 Result<std::unique_ptr<virtio::NetDevice>> CreateNetworkInterface(
-    const NetworkInterfaceConfig& interface) {
-  return virtio::NetDevice::Create(TRY(OpenBackend(interface)),
+    const NetworkInterfaceConfig& interface, const MetadataAccess& metadata) {
+  std::unique_ptr<virtio::NetBackend> backend = TRY(OpenBackend(interface));
+  if (metadata.service != nullptr) {
+    const mmds::Responder::Options options{.address = metadata.address, .mtu = interface.mtu};
+    backend =
+        std::make_unique<virtio::MetadataBackend>(std::move(backend), *metadata.service, options);
+  }
+  return virtio::NetDevice::Create(std::move(backend),
                                    {.interface_id = interface.iface_id,
                                     .address = interface.guest_mac,
                                     .mtu = interface.mtu,

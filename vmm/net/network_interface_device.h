@@ -4,14 +4,22 @@
 #include <memory>
 
 #include "base/result.h"
+#include "mmds/guest_service.h"
+#include "mmds/ipv4_address.h"
 #include "virtio/net/net_device.h"
 #include "vmm/net/network_interface.h"
 
 namespace ember::vmm {
 
+// By what an interface leads to the metadata service; null where it does not.
+struct MetadataAccess {
+  mmds::GuestService* service = nullptr;  // outlives the device
+  mmds::Ipv4Address address;
+};
+
 // The device of an interface, its tap attached or its peer connected.
 Result<std::unique_ptr<virtio::NetDevice>> CreateNetworkInterface(
-    const NetworkInterfaceConfig& interface);
+    const NetworkInterfaceConfig& interface, const MetadataAccess& metadata);
 
 }  // namespace ember::vmm
 
