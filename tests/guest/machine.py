@@ -13,6 +13,7 @@ or, with the init's agent, by commands:
         vm.power_off()
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -81,7 +82,8 @@ class Machine:
             self.process.kill()
             self.process.wait()
         if self.process:
-            self.process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.close()
         shutil.rmtree(self.directory)
 
     def launch(self):
@@ -152,8 +154,9 @@ class Machine:
     def send(self, command):
         """Has the guest's agent run a command; returns its number for done()."""
         self.commands += 1
-        self.process.stdin.write(f"{self.commands} {command}\n".encode())
-        self.process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # done() says how it ended
+            self.process.stdin.write(f"{self.commands} {command}\n".encode())
+            self.process.stdin.flush()
         return self.commands
 
     def done(self, number, timeout=BOOT_TIMEOUT):
@@ -224,7 +227,8 @@ class Machine:
             if match:
                 return match
             told = f"\n--- console\n{self.console()[-4000:]}\n--- log\n{self.log()[-2000:]}"
-            assert not ended, f"ended before the console matched {pattern!r}{told}"
+            assert not ended, (f"ended with {self.process.returncode} before the console matched "
+                               f"{pattern!r}{told}")
             assert time.monotonic() < deadline, f"no {pattern!r} in {timeout} s{told}"
             time.sleep(0.02)
 
