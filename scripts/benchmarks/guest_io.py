@@ -1,10 +1,10 @@
 """guest_io.py VMM KERNEL ROOT ROUNDS: fio and iperf3 in guests, inside the test bed.
 
 The same guest, kernel and image, under Ember and under QEMU microvm. Both are up all the time and are
-measured in turns; both have the same two files for disks, and each a tap device of its own.
+measured in turns; both have the same two files of ext4 for disks, and each a tap device of its own.
 Writes {"<what>": {"<side>": [figure…], …}} to guest_io.json in EMBER_RESULTS after each round; more is
 better in all. Ember's synchronous engine is compared with QEMU's pool of threads (aio=threads), its
-io_uring with QEMU's. Both sides use the host's page cache (the files are in memory).
+io_uring with QEMU's. Both sides go through the host's page cache.
 """
 
 import json
@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 USED_MIB = 64
+FILE_SYSTEM_MIB = 256
 MILLISECONDS = 40
 STREAM_MIB = 32
 ARGUMENTS = "console=ttyS0 quiet panic=-1 reboot={} root=/dev/vda ro init=/ember/init ember.do=agent"
@@ -126,14 +127,25 @@ def beat():
         time.sleep(0.02)
 
 
+def make_disks(directory):
+    """Files of ext4, as disks mostly are; that in a file in memory."""
+    image, mounted = directory / "ext4", directory / "disks"
+    mounted.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(FILE_SYSTEM_MIB << 20)
+    for line in ("modprobe ext4", f"mkfs.ext4 -q -F {image}", f"mount -o loop {image} {mounted}"):
+        subprocess.run(line.split(), check=True)
+    for name, (_, _, size_mib) in ENGINES.items():
+        (mounted / name).write_bytes(bytes(size_mib << 20))
+    os.sync()
+    return {name: str(mounted / name) for name in ENGINES}
+
+
 def compare(directory, words, rounds, results):
     vmm, kernel, root = words
     threading.Thread(target=beat, daemon=True).start()
     root = shutil.copy(root, directory)
-    disks = {}
-    for name, (_, _, size_mib) in ENGINES.items():
-        disks[name] = str(directory / name)
-        Path(disks[name]).write_bytes(bytes(size_mib << 20))
+    disks = make_disks(directory)
     guests = {"ember": start_ember(directory, vmm, kernel, root, disks),
               "qemu": start_qemu(kernel, root, disks)}
     server = subprocess.Popen(["iperf3", "-s"], stdout=subprocess.DEVNULL)
@@ -147,6 +159,8 @@ def compare(directory, words, rounds, results):
         print("round", flush=True)
     for process in [server, *(guest.process for guest in guests.values())]:
         process.kill()
+        process.wait()
+    subprocess.run(["umount", directory / "disks"], check=True)
 
 
 def main():
