@@ -101,7 +101,7 @@ def flood_growth(bench):
 def measure_guest_io(bench, rounds):
     """What scripts/benchmarks/guest_io.py measures, in counted time.
 
-    Three rounds take about three minutes of an idle machine. One run in five comes to a stand in a
+    A round takes about 50 s of processor time, boots included. One run of five came to a stand in a
     later round, for a reason not found yet: the rounds before it count.
     """
     kernel = subprocess.run([ROOT / "scripts/guest-kernel", "--print-dir", "microvm"], check=True,
