@@ -17,7 +17,7 @@ KERNELS = ["microvm", "debian-6.1", "debian-6.12"]
 DEVICE_MODULES = ["virtio_net", "vmw_vsock_virtio_transport", "virtio_console", "virtio_rng",
                   "virtio_balloon", "virtio_mem", "virtio_pmem", "nd_pmem"]
 DEVICE_KERNELS = ["debian-6.1", "debian-6.12"]
-PROGRAMS = ["fio", "iperf3"]
+PROGRAMS = ["curl", "fio", "iperf3"]
 PARTUUID = "e3be0001-0000-4000-8000-000000000001"
 
 
