@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -34,6 +35,8 @@ std::string Converse(EventLoop& loop, std::string_view bytes, size_t piece_bytes
       output += session.output();
       session.OnSent(session.output().size());
       if (session.TakeAction()) session.Complete({});
+      // Nothing happens that a late answer could wait for.
+      if (session.following()) session.LookLast(std::chrono::steady_clock::now());
     }
   }
   return output;
@@ -53,7 +56,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                             std::string(kMaxBodyBytes, '\n') + "\r\n\r\n";
   const std::string whole = Converse(*loop, bytes, bytes.size());
   const std::string pieces = Converse(*loop, bytes, size_t{data[0]} + 1);
-  // Told to go on with its body is only who has not sent it yet.
-  if (bytes.find("100-") == std::string::npos) EMBER_CHECK(whole == pieces);
+  // Told to go on with its body is only who has not sent it yet, and events have times.
+  const bool varies =
+      bytes.find("100-") != std::string::npos || bytes.find("/events") != std::string::npos;
+  if (!varies) EMBER_CHECK(whole == pieces);
   return 0;
 }
