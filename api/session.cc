@@ -31,10 +31,10 @@ std::optional<vmm::Action> Session::TakeAction() { return std::exchange(action_,
 void Session::Complete(const Result<vmm::Reply>& outcome) {
   Response response = ResponseTo(outcome);
   response.deprecated = deprecated_ && outcome.has_value();
-  Answer(std::move(response));
+  Answer(response);
 }
 
-void Session::Answer(Response response) {
+void Session::Answer(const Response& response) {
   EMBER_CHECK(waiting_);
   waiting_ = false;
   Send(response);
@@ -56,7 +56,7 @@ void Session::Look(LateAnswer::TimePoint now) {
   std::optional<Response> response = late_->Look(now);
   if (!response) return;
   late_.reset();
-  Answer(*std::move(response));
+  Answer(*response);
 }
 
 void Session::LookLast(LateAnswer::TimePoint now) {

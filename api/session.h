@@ -67,7 +67,7 @@ class Session {
   std::string_view Serve(std::string_view bytes);
   void ServeInput();
   void Answer(const Request& request);
-  void Answer(Response response);
+  void Answer(const Response& response);
   void Send(const Response& response);
 
   const Router& router_;
