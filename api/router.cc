@@ -16,10 +16,13 @@ enum class QueryRule : uint8_t { kNone, kOptional };
 
 // One row for each method of each path. Where a path ends in '/', an id follows.
 struct Route {
-  Method method;
+  constexpr Route(Method on, std::string_view at, Endpoint calls, QueryRule rule = QueryRule::kNone)
+      : path(at), endpoint(calls), method(on), query(rule) {}
+
   std::string_view path;
   Endpoint endpoint;
-  QueryRule query = QueryRule::kNone;
+  Method method;
+  QueryRule query;
 };
 
 constexpr Route kRoutes[] = {
