@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,6 +17,7 @@
 #include "base/concat.h"
 #include "base/fd.h"
 #include "base/thread_annotations.h"
+#include "base/timer.h"
 
 namespace ember {
 namespace {
@@ -33,21 +34,6 @@ Status AddTo(const Fd& epoll, int fd, uint32_t events, uint64_t name) {
     return Error::FromErrno(Concat("descriptor ", fd, " cannot be watched"));
   }
   return {};
-}
-
-Result<Fd> StartTimer(std::chrono::nanoseconds delay) {
-  using std::chrono::nanoseconds;
-  Fd fd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!fd.valid()) return Error::FromErrno("timerfd_create");
-  delay = std::max(delay, nanoseconds(1));  // a time of 0 would never come
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(delay);
-  itimerspec time{};
-  time.it_value.tv_sec = seconds.count();
-  time.it_value.tv_nsec = nanoseconds(delay - seconds).count();
-  if (::timerfd_settime(fd.get(), 0, &time, nullptr) < 0) {
-    return Error::FromErrno("timerfd_settime");
-  }
-  return fd;
 }
 
 }  // namespace
@@ -71,7 +57,8 @@ class EventLoop::Impl {
   struct Source {
     int fd = -1;  // -1: a free place
     uint32_t generation = 0;
-    Fd own;  // the timer's descriptor, or a duplicate of the caller's
+    Fd duplicate;                // of the caller's, where that is watched already
+    std::optional<Timer> timer;  // a timer's
     Task task;
   };
   static constexpr int kGenerationShift = 32;
@@ -173,7 +160,7 @@ Result<EventLoop::Watch> EventLoop::Impl::Add(int fd, uint32_t events, Task task
     if (!duplicate.valid()) return Error::FromErrno("duplicate a descriptor");
     fd = duplicate.get();
     added = AddTo(epoll_, fd, events, name);
-    sources_[place].own = std::move(duplicate);
+    sources_[place].duplicate = std::move(duplicate);
   }
   TRY(std::move(added));
   sources_[place].fd = fd;
@@ -182,10 +169,11 @@ Result<EventLoop::Watch> EventLoop::Impl::Add(int fd, uint32_t events, Task task
 }
 
 Result<EventLoop::Watch> EventLoop::Impl::AddTimer(std::chrono::nanoseconds delay, Task task) {
-  Fd timer = TRY(StartTimer(delay));
+  Timer timer = TRY(Timer::Create());
+  timer.Arm(delay);
   // It expires once, which is one event.
-  Watch watch = TRY(Add(timer.get(), EPOLLIN | EPOLLET, std::move(task)));
-  Find(watch.name_)->own = std::move(timer);
+  Watch watch = TRY(Add(timer.fd().get(), EPOLLIN | EPOLLET, std::move(task)));
+  Find(watch.name_)->timer.emplace(std::move(timer));
   return watch;
 }
 
@@ -195,7 +183,8 @@ void EventLoop::Impl::Remove(uint64_t name) {
   static_cast<void>(::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, source.fd, nullptr));
   source.fd = -1;
   ++source.generation;
-  source.own.Reset();
+  source.duplicate.Reset();
+  source.timer.reset();
   // Destroyed last, for what it captured may hold watches.
   const Task ended = std::exchange(source.task, nullptr);
 }

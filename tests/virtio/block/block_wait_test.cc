@@ -38,7 +38,7 @@ struct WaitBench {
 class HostWaitTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!HostHas({"ring", true, HostCache::kUsed})) GTEST_SKIP() << "NOT RUN: no io_uring here";
+    if (!HostHas({"ring", true, HostCache::kUsed})) GTEST_SKIP() << "this host has no io_uring";
   }
 };
 
