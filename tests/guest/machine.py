@@ -14,19 +14,18 @@ or, with the init's agent, by commands:
 """
 
 import contextlib
-import http.client
-import json
 import os
 import re
-import shutil
-import signal
-import socket
 import subprocess
-import tempfile
+import sys
 import time
 from pathlib import Path
 
 import images
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients/python"))
+
+from ember import Transport, Vmm  # noqa: E402
 
 VMM = os.environ.get("EMBER_VMM", "ember-vmm")
 
@@ -40,28 +39,13 @@ STOP_TIMEOUT = 60
 LEAST_GUEST_MAPPING = 128 << 20
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over the API's Unix socket."""
-
-    def __init__(self, path, timeout=30):
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-class Machine:
+class Machine(Vmm):
     """One ember-vmm process and its guest. Leaves no process and no file behind."""
 
     def __init__(self, kernel, initrd=None, vcpus=1, memory_mib=256, boot_args="", drives=(),
                  vmm_args=(), devices=(), **boot_source):
-        self.directory = Path(tempfile.mkdtemp(prefix="ember-guest."))
-        self.socket_path = str(self.directory / "api.sock")
-        self.log_path = self.directory / "log"
-        self.console_path = self.directory / "console"
+        super().__init__(VMM, vmm_args)
+        self.vmm_args = self.arguments
         self.machine = {"vcpu_count": vcpus, "mem_size_mib": memory_mib}
         self.boot_source = {"kernel_image_path": str(kernel), **boot_source}
         if initrd:
@@ -69,57 +53,25 @@ class Machine:
         self.boot_args = boot_args
         self.drives = list(drives)
         self.devices = list(devices)  # (path, body) of a PUT
-        self.vmm_args = list(vmm_args)
-        self.process = None
         self.commands = 0
         self.guest_ranges = []
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        if self.process and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        if self.process:
-            with contextlib.suppress(BrokenPipeError):
-                self.process.stdin.close()
-        shutil.rmtree(self.directory)
-
     def launch(self):
         """Starts the process and waits until its socket takes connections."""
-        with open(self.console_path, "wb") as console:
-            self.process = subprocess.Popen(
-                [VMM, "--api-sock", self.socket_path, "--log-path", str(self.log_path),
-                 *self.vmm_args], stdin=subprocess.PIPE, stdout=console)
-        deadline = time.monotonic() + STOP_TIMEOUT
-        while not self.accepts():
-            assert self.process.poll() is None, f"ember-vmm ended early\n{self.log()}"
-            assert time.monotonic() < deadline, "no API socket"
-            time.sleep(0.005)
+        super().launch()
         return self
-
-    def accepts(self):
-        """Whether the socket takes connections: it shows a moment before it does."""
-        connection = UnixConnection(self.socket_path)
-        try:
-            connection.connect()
-            return True
-        except OSError:
-            return False
-        finally:
-            connection.close()
 
     def request(self, method, path, body=None):
         """One API call; returns the status and the decoded answer."""
-        connection = UnixConnection(self.socket_path)
+        transport = Transport(self.socket_path)  # of its own: tests ask from any thread
         try:
-            connection.request(method, path, None if body is None else json.dumps(body))
-            response = connection.getresponse()
-            text = response.read()
-            return response.status, json.loads(text) if text else None
+            response = transport.send(method, path, body)
+            return response.status, response.value()
         finally:
-            connection.close()
+            transport.close()
 
     def call(self, method, path, body):
         """An API call that must succeed."""
@@ -212,12 +164,6 @@ class Machine:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
-    def console(self):
-        return self.console_path.read_text(errors="replace") if self.console_path.exists() else ""
-
-    def log(self):
-        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
-
     def expect(self, pattern, timeout=BOOT_TIMEOUT):
         """Waits until the console matches `pattern`; returns the match."""
         deadline = time.monotonic() + timeout
@@ -266,9 +212,6 @@ class Machine:
         last = self.log().splitlines()[-1]
         assert f"exit code {code}" in last, f"last line of the log: {last}"
         return last
-
-    def signal(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
 
 
 def drive(path, drive_id="rootfs", root=True, read_only=False, **more):

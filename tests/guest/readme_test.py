@@ -25,6 +25,7 @@ def runnable(block):
     if not HARDWARE:
         block = re.sub(r"^(build/\S*/ember-vmm --no-api)", r"scripts/testbed -- \1", block,
                        flags=re.M)
+        block = re.sub(r"^(PYTHONPATH=)", r"scripts/testbed -- env \1", block, flags=re.M)
     return block
 
 
@@ -49,6 +50,7 @@ def main():
     # Only the guests can have said these: the demo's shell, and the tour's root disk.
     said = re.search(r"the-guest-says goodbye", done.stdout) and re.search(r"/dev/root|/dev/vda",
                                                                            done.stdout)
+    said = said and "exit code: 0" in done.stdout
     if done.returncode != 0 or not said or '"vcpu_count"' not in done.stdout:
         print(f"readme_test: exit status {done.returncode}, a guest's own words: {bool(said)}")
         return 1

@@ -127,7 +127,7 @@ class Process(unittest.TestCase):
 def unix_sockets():
     """The paths of this machine's bound Unix sockets that are ours."""
     lines = Path("/proc/net/unix").read_text().splitlines()
-    return {line.split()[-1] for line in lines if "ember-guest" in line}
+    return {line.split()[-1] for line in lines if "ember-vm." in line}
 
 
 def main():

@@ -1,6 +1,15 @@
-"""Drives ember-vmm over its control API."""
+"""Drives ember-vmm: a process is a machine.
+
+    with Machine(kernel="vmlinux", boot_args="console=ttyS0") as vm:
+        vm.start()
+        vm.wait_console("login:")
+"""
 
 from .errors import ApiError, EmberError, MachineEnded, WaitTimeout
+from .machine import Machine
+from .requests import Requests
 from .transport import Response, Transport
+from .vmm import Vmm
 
-__all__ = ["ApiError", "EmberError", "MachineEnded", "Response", "Transport", "WaitTimeout"]
+__all__ = ["ApiError", "EmberError", "Machine", "MachineEnded", "Requests", "Response", "Transport",
+           "Vmm", "WaitTimeout"]

@@ -1,0 +1,352 @@
+"""The bodies of requests and answers. Made by scripts/api-generate from docs/api/openapi.json."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+
+class Error(TypedDict):
+    """A request that was read and refused."""
+
+    fault_message: str
+
+
+class TransportError(TypedDict):
+    """What could not be read as a request; the connection is closed."""
+
+    error: str
+
+
+class InstanceInfo(TypedDict):
+    """The machine and its process."""
+
+    id: str
+    state: Literal['Not started', 'Running', 'Paused']
+    vmm_version: str
+    app_name: str
+    ember_version: NotRequired[str]
+
+
+class FirecrackerVersion(TypedDict):
+    """The contract's release."""
+
+    firecracker_version: str
+
+
+class InstanceActionInfo(TypedDict):
+    """What is to be done."""
+
+    action_type: Literal['FlushMetrics', 'InstanceStart', 'SendCtrlAltDel']
+
+
+class Vm(TypedDict):
+    """The state that the machine is to be in."""
+
+    state: Literal['Paused', 'Resumed']
+
+
+class TokenBucket(TypedDict):
+    """A bucket that starts full and is filled evenly. Size or refill time 0: no limit."""
+
+    size: int
+    refill_time: int
+    one_time_burst: NotRequired[int | None]
+
+
+class RateLimiter(TypedDict):
+    """Limits of bytes and operations, each if its bucket is there. In a PATCH a bucket that is
+    absent or null stays as it is.
+    """
+
+    bandwidth: NotRequired[TokenBucket | None]
+    ops: NotRequired[TokenBucket | None]
+
+
+class BootSource(TypedDict):
+    """What the guest boots."""
+
+    kernel_image_path: str
+    initrd_path: NotRequired[str | None]
+    boot_args: NotRequired[str | None]
+    boot_protocol: NotRequired[Literal['Auto', 'Linux64', 'Pvh', None]]
+    hardware_description: NotRequired[Literal['Acpi', 'MpTable', 'DeviceTree', None]]
+
+
+class MachineConfiguration(TypedDict):
+    """Processors and memory."""
+
+    vcpu_count: int
+    mem_size_mib: int
+    smt: NotRequired[bool]
+    cpu_template: NotRequired[Literal['C3', 'T2', 'T2S', 'T2CL', 'T2A', 'V1N1', 'None', None]]
+    track_dirty_pages: NotRequired[bool]
+    huge_pages: NotRequired[Literal['None', 'Transparent', '2M']]
+
+
+class MachineConfigurationUpdate(TypedDict):
+    """What is to change of processors and memory; the rest stays as it is. One field at least is
+    not null.
+    """
+
+    vcpu_count: NotRequired[int | None]
+    mem_size_mib: NotRequired[int | None]
+    smt: NotRequired[bool | None]
+    cpu_template: NotRequired[Literal['C3', 'T2', 'T2S', 'T2CL', 'T2A', 'V1N1', 'None', None]]
+    track_dirty_pages: NotRequired[bool | None]
+    huge_pages: NotRequired[Literal['None', 'Transparent', '2M', None]]
+
+
+class Drive(TypedDict):
+    """A block device."""
+
+    drive_id: str
+    path_on_host: NotRequired[str | None]
+    is_root_device: bool
+    partuuid: NotRequired[str | None]
+    cache_type: NotRequired[Literal['Unsafe', 'Writeback']]
+    is_read_only: NotRequired[bool | None]
+    rate_limiter: NotRequired[RateLimiter | None]
+    io_engine: NotRequired[Literal['Sync', 'Async', None]]
+    socket: NotRequired[str | None]
+    discard: NotRequired[bool | None]
+    thread: NotRequired[Literal['Vmm', 'Own', None]]
+    overlay_path: NotRequired[str | None]
+    queues: NotRequired[int | None]
+    direct: NotRequired[bool | None]
+
+
+class PartialDrive(TypedDict):
+    """What is to change of a drive. With neither path nor limits, a vhost-user back end is asked
+    for its configuration again.
+    """
+
+    drive_id: str
+    path_on_host: NotRequired[str | None]
+    rate_limiter: NotRequired[RateLimiter | None]
+
+
+class Pmem(TypedDict):
+    """A file in the guest's address space."""
+
+    id: str
+    path_on_host: str
+    root_device: NotRequired[bool]
+    read_only: NotRequired[bool]
+    rate_limiter: NotRequired[RateLimiter | None]
+    thread: NotRequired[Literal['Vmm', 'Own', None]]
+
+
+class PartialPmem(TypedDict):
+    """What is to change of a pmem device."""
+
+    id: str
+    rate_limiter: NotRequired[RateLimiter | None]
+
+
+class NetworkInterface(TypedDict):
+    """A network interface. It has one of host_dev_name, tap_fd and socket_path."""
+
+    iface_id: str
+    host_dev_name: NotRequired[str | None]
+    guest_mac: NotRequired[str | None]
+    mtu: NotRequired[int | None]
+    rx_rate_limiter: NotRequired[RateLimiter | None]
+    tx_rate_limiter: NotRequired[RateLimiter | None]
+    tap_fd: NotRequired[int | None]
+    socket_path: NotRequired[str | None]
+    queue_pairs: NotRequired[int | None]
+    thread: NotRequired[Literal['Vmm', 'Own', None]]
+
+
+class PartialNetworkInterface(TypedDict):
+    """What is to change of a network interface."""
+
+    iface_id: str
+    rx_rate_limiter: NotRequired[RateLimiter | None]
+    tx_rate_limiter: NotRequired[RateLimiter | None]
+
+
+class Vsock(TypedDict):
+    """Sockets between guest and host."""
+
+    guest_cid: int
+    uds_path: str
+    vsock_id: NotRequired[str | None]
+    thread: NotRequired[Literal['Vmm', 'Own', None]]
+
+
+class EntropyDevice(TypedDict):
+    """A device that gives the guest random numbers."""
+
+    rate_limiter: NotRequired[RateLimiter | None]
+    thread: NotRequired[Literal['Vmm', 'Own', None]]
+
+
+class SerialDevice(TypedDict):
+    """Where the serial port's output goes."""
+
+    serial_out_path: NotRequired[str | None]
+    rate_limiter: NotRequired[None]
+
+
+class ConsolePort(TypedDict):
+    """A port of the console, and its socket."""
+
+    id: str
+    socket_path: str
+    is_console: NotRequired[bool | None]
+    log_bytes: NotRequired[int | None]
+    output_path: NotRequired[str | None]
+
+
+class Console(TypedDict):
+    """A virtio console and named ports."""
+
+    ports: list[ConsolePort]
+    resize_order: NotRequired[Literal['ColumnsFirst', 'RowsFirst', None]]
+    thread: NotRequired[Literal['Vmm', 'Own', None]]
+
+
+class Balloon(TypedDict):
+    """Memory that the guest is asked to give up."""
+
+    amount_mib: int
+    deflate_on_oom: bool
+    stats_polling_interval_s: NotRequired[int]
+    free_page_hinting: NotRequired[bool]
+    free_page_reporting: NotRequired[bool]
+    thread: NotRequired[Literal['Vmm', 'Own', None]]
+
+
+class BalloonUpdate(TypedDict):
+    """Another target."""
+
+    amount_mib: int
+
+
+class BalloonStatsUpdate(TypedDict):
+    """Another interval. Statistics cannot be turned on or off this way."""
+
+    stats_polling_interval_s: int
+
+
+class BalloonStartCmd(TypedDict):
+    """How a hinting run ends."""
+
+    acknowledge_on_stop: NotRequired[bool]
+
+
+class BalloonStats(TypedDict):
+    """What the guest said last: its word, not to be relied on."""
+
+    target_pages: int
+    actual_pages: int
+    target_mib: int
+    actual_mib: int
+    swap_in: NotRequired[int]
+    swap_out: NotRequired[int]
+    major_faults: NotRequired[int]
+    minor_faults: NotRequired[int]
+    free_memory: NotRequired[int]
+    total_memory: NotRequired[int]
+    available_memory: NotRequired[int]
+    disk_caches: NotRequired[int]
+    hugetlb_allocations: NotRequired[int]
+    hugetlb_failures: NotRequired[int]
+    oom_kill: NotRequired[int]
+    alloc_stall: NotRequired[int]
+    async_scan: NotRequired[int]
+    direct_scan: NotRequired[int]
+    async_reclaim: NotRequired[int]
+    direct_reclaim: NotRequired[int]
+
+
+class BalloonHintingStatus(TypedDict):
+    """A hinting run."""
+
+    host_cmd: int
+    guest_cmd: NotRequired[int | None]
+
+
+class MemoryHotplugConfig(TypedDict):
+    """Memory that comes and goes while the machine runs."""
+
+    total_size_mib: int
+    block_size_mib: NotRequired[int]
+    slot_size_mib: NotRequired[int]
+    thread: NotRequired[Literal['Vmm', 'Own', None]]
+
+
+class MemoryHotplugSizeUpdate(TypedDict):
+    """How much is to be plugged."""
+
+    requested_size_mib: int
+
+
+class MemoryHotplugStatus(TypedDict):
+    """What is plugged."""
+
+    total_size_mib: int
+    slot_size_mib: int
+    block_size_mib: int
+    plugged_size_mib: int
+    requested_size_mib: int
+
+
+class MmdsConfig(TypedDict):
+    """Who may read the metadata, and how."""
+
+    network_interfaces: list[str]
+    version: NotRequired[Literal['V1', 'V2']]
+    ipv4_address: NotRequired[str | None]
+    imds_compat: NotRequired[bool]
+
+
+MmdsContentsObject = dict[str, Any]
+
+
+class EmptyBootSource(TypedDict):
+    """What is shown before the first PUT /boot-source."""
+
+    kernel_image_path: str
+    initrd_path: None
+    boot_args: None
+
+
+# Every section of the contract's configuration file, null or [] where there is nothing. Once
+# there is a boot source it is a configuration file for --config-file.
+FullVmConfiguration = TypedDict("FullVmConfiguration", {
+    "balloon": "Balloon | None",
+    "drives": "list[Drive]",
+    "boot-source": "BootSource | EmptyBootSource",
+    "cpu-config": "None",
+    "logger": "None",
+    "machine-config": "MachineConfiguration",
+    "metrics": "None",
+    "mmds-config": "MmdsConfig | None",
+    "network-interfaces": "list[NetworkInterface]",
+    "vsock": "Vsock | None",
+    "entropy": "EntropyDevice | None",
+    "pmem": "list[Pmem]",
+    "memory-hotplug": "MemoryHotplugConfig | None",
+    "console": "NotRequired[Console]",
+})
+
+
+class Event(TypedDict):
+    """What has happened. A client passes over fields and events that it does not know."""
+
+    seq: int
+    time: str
+    event: str
+    skipped: NotRequired[int]
+
+
+class WaitResult(TypedDict):
+    """The state there is."""
+
+    state: Literal['NotStarted', 'Running', 'Paused', 'Ended']
+    reached: bool
+    seq: int
+    reason: NotRequired[str]
+    exit_code: NotRequired[int]
