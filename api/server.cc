@@ -21,6 +21,7 @@
 #include "api/connection.h"
 #include "api/router.h"
 #include "base/concat.h"
+#include "base/fatal_signals.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -98,9 +99,9 @@ class Server::Impl {
   void Shutdown();
 
   const Options options_;
-  bool bound_ = false;
-  vmm::Controller* controller_ = nullptr;  // set by Start()
-  std::optional<Router> router_;           // likewise
+  std::optional<PathRemovedOnSignal> bound_;  // the socket's path, where we made it
+  vmm::Controller* controller_ = nullptr;     // set by Start()
+  std::optional<Router> router_;              // likewise
 
   // The API's thread, once it runs.
   asio::io_context context_;
@@ -129,7 +130,7 @@ Status Server::Impl::Listen() {
   acceptor_.open(LocalProtocol(), error);
   if (!error) acceptor_.bind(LocalProtocol::endpoint(path), error);
   if (!error) {
-    bound_ = true;
+    bound_.emplace(path);
     acceptor_.listen(kBacklog, error);
   }
   if (!error) return {};
@@ -173,7 +174,9 @@ void Server::Impl::Stop() {
   }
   error_code ignored;
   acceptor_.close(ignored);
-  if (std::exchange(bound_, false)) ::unlink(options_.socket_path.c_str());
+  if (!bound_) return;
+  ::unlink(options_.socket_path.c_str());
+  bound_.reset();
 }
 
 void Server::Impl::Shutdown() {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/concat.h"
+#include "base/fatal_signals.h"
 #include "base/log.h"
 
 namespace ember {
@@ -31,6 +32,7 @@ struct StartArguments {
 void* ThreadEntry(void* raw_arguments) {
   const std::unique_ptr<StartArguments> arguments(static_cast<StartArguments*>(raw_arguments));
   SetCurrentThreadName(arguments->name);
+  const SignalStack signal_stack;
   try {
     arguments->body();
   } catch (const std::exception& exception) {

@@ -24,8 +24,8 @@ namespace ember {
 // size; the loop thread writes what has gathered, at most kGatherTime after the first byte came. A
 // reader that is slow, or the rate limit, costs bytes, which are counted, never time on a vCPU.
 //
-// Put() on any thread, the rest on the loop thread or while the loop does not run. The process
-// ignores SIGPIPE.
+// Put() on any thread, the rest on the loop thread or while the loop does not run. SIGPIPE must not
+// end the process (base/fatal_signals.h).
 class SerialOutput final : public SerialSink {
  public:
   static constexpr size_t kBufferBytes = size_t{64} * 1024;

@@ -6,13 +6,15 @@
 #include <string>
 #include <utility>
 
+#include "base/fatal_signals.h"
 #include "base/fd.h"
 #include "base/result.h"
 
 namespace ember::virtio {
 
 // A listening Unix stream socket that has its path from its beginning to its end: what is at the
-// path then is removed if it is still this socket. Non-blocking. Move-only; one thread.
+// path then is removed if it is still this socket, also when a fatal signal ends the process.
+// Non-blocking. Move-only; one thread.
 class UnixListener {
  public:
   // An error names the path: too long for a socket address, taken, not writable.
@@ -21,6 +23,7 @@ class UnixListener {
   UnixListener(UnixListener&& other) noexcept
       : fd_(std::move(other.fd_)),
         path_(std::move(other.path_)),
+        removed_on_signal_(std::move(other.removed_on_signal_)),
         device_(other.device_),
         inode_(other.inode_) {}
   UnixListener& operator=(UnixListener&&) = delete;
@@ -32,10 +35,15 @@ class UnixListener {
 
  private:
   UnixListener(Fd fd, std::string path, dev_t device, ino_t inode)
-      : fd_(std::move(fd)), path_(std::move(path)), device_(device), inode_(inode) {}
+      : fd_(std::move(fd)),
+        path_(std::move(path)),
+        removed_on_signal_(path_),
+        device_(device),
+        inode_(inode) {}
 
   Fd fd_;
   std::string path_;
+  PathRemovedOnSignal removed_on_signal_;
   // What is at the path by our doing.
   dev_t device_;
   ino_t inode_;
