@@ -2,6 +2,7 @@
 
 #include <linux/kvm.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/concat.h"
@@ -26,12 +27,36 @@ std::span<const Capability> CommonCapabilities() {
   return kCapabilities;
 }
 
+namespace {
+
+// What the client said last of this capability; null where nothing.
+const CapabilityModifier* Find(std::span<const CapabilityModifier> modifiers, int number) {
+  const auto said = std::find_if(
+      modifiers.rbegin(), modifiers.rend(),
+      [number](const CapabilityModifier& modifier) { return modifier.number == number; });
+  return said == modifiers.rend() ? nullptr : &*said;
+}
+
+}  // namespace
+
 Status CheckCapabilities(std::span<const Capability> needed, const CapabilityQuery& query,
-                         const std::string& path) {
+                         const std::string& path, std::span<const CapabilityModifier> modifiers) {
   for (const Capability& capability : needed) {
+    const CapabilityModifier* const said = Find(modifiers, capability.number);
+    if (said != nullptr && !said->needed) continue;
     if (query(capability.number) > 0) continue;
     return Error(Concat(path, " lacks ", capability.name, " (", capability.short_name,
                         "): needed for ", capability.needed_for));
+  }
+  return {};
+}
+
+Status CheckModifiers(std::span<const CapabilityModifier> modifiers, const CapabilityQuery& query,
+                      const std::string& path) {
+  for (const CapabilityModifier& modifier : modifiers) {
+    if (!Find(modifiers, modifier.number)->needed || query(modifier.number) > 0) continue;
+    return Error(Concat(path, " lacks the capability ", modifier.number,
+                        " that kvm_capabilities of the CPU configuration need"));
   }
   return {};
 }

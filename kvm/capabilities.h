@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "kvm/cpu_modifiers.h"
 
 namespace ember::kvm {
 
@@ -25,9 +26,13 @@ std::span<const Capability> CommonCapabilities();
 using CapabilityQuery = std::function<int(int number)>;
 
 // Fails for the first of `needed` that the host lacks: "/dev/kvm lacks KVM_CAP_IRQFD (irqfd):
-// needed for …". `path` is for the error.
+// needed for …". `path` is for the error. What a client says is not needed is not looked for.
 Status CheckCapabilities(std::span<const Capability> needed, const CapabilityQuery& query,
-                         const std::string& path);
+                         const std::string& path,
+                         std::span<const CapabilityModifier> modifiers = {});
+// Fails for the first capability that a client needs and the host lacks.
+Status CheckModifiers(std::span<const CapabilityModifier> modifiers, const CapabilityQuery& query,
+                      const std::string& path);
 // Fails unless the host speaks the one stable version of the KVM interface.
 Status CheckApiVersion(int version, const std::string& path);
 

@@ -66,15 +66,17 @@ std::string_view Describe(Backend backend) {
   return "unknown KVM back end";
 }
 
-Result<System> System::Open(const std::string& path) {
+Result<System> System::Open(const std::string& path,
+                            std::span<const CapabilityModifier> modifiers) {
   System system(TRY(OpenDevice(path)));
   TRY(CheckVersion(system.fd_, path));
 
   system.backend_ = DetectBackend();
   const CapabilityQuery query = [&system](int number) { return system.QueryCapability(number); };
   for (const auto needed : {CommonCapabilities(), arch::Capabilities()}) {
-    TRY_CONTEXT(CheckCapabilities(needed, query, path), Describe(system.backend_));
+    TRY_CONTEXT(CheckCapabilities(needed, query, path, modifiers), Describe(system.backend_));
   }
+  TRY_CONTEXT(CheckModifiers(modifiers, query, path), Describe(system.backend_));
 
   system.run_area_bytes_ =
       static_cast<size_t>(TRY(Ioctl(system.fd_, KVM_GET_VCPU_MMAP_SIZE, "KVM_GET_VCPU_MMAP_SIZE")));

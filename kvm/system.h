@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "kvm/cpu_modifiers.h"
 
 namespace ember::kvm {
 
@@ -24,8 +26,9 @@ class System {
  public:
   // Fails if `path` is not there, not ours to open, no KVM device, of another interface version or
   // without a needed capability; the error says which, and for the last names the capability and
-  // the back end.
-  static Result<System> Open(const std::string& path = "/dev/kvm");
+  // the back end. `modifiers` add to what is needed, or take from it.
+  static Result<System> Open(const std::string& path = "/dev/kvm",
+                             std::span<const CapabilityModifier> modifiers = {});
 
   const Fd& fd() const { return fd_; }
   Backend backend() const { return backend_; }

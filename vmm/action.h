@@ -11,9 +11,13 @@ namespace ember::vmm {
 
 struct PutMachineConfig {
   MachineConfig machine;
+  bool names_template = false;  // be it None
 };
 struct PatchMachineConfig {
   MachineConfigUpdate update;
+};
+struct PutCpuConfig {
+  CpuConfig cpu;
 };
 struct PutBootSource {
   BootSource boot_source;
@@ -85,7 +89,7 @@ using DeviceAction =
                  GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting,
                  PatchMemoryHotplug, GetMemoryHotplug>;
 
-using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutBootSource, PutDrive, PutPmem,
+using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource, PutDrive, PutPmem,
                             PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
                             PutVsock, PutMemoryHotplug, PutMmdsConfig, InstanceStart, PauseVm,
                             ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;

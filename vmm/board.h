@@ -8,6 +8,7 @@
 #include "base/event_loop.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/token_bucket.h"
 #include "devices/boot_timer.h"
 #include "devices/bus.h"
 #include "devices/vm_request.h"
@@ -30,6 +31,7 @@ class Board {
     EventLoop& loop;
     VmRequestSink& requests;
     Fd console_output;                           // non-blocking (devices/console_fd.h)
+    TokenBucketOptions console_limit;            // of output; what is beyond it is dropped
     std::optional<Fd> console_input;             // none: the console hears nothing
     std::optional<BootTimer::Start> boot_timer;  // none: there is no boot timer
   };

@@ -12,11 +12,13 @@
 #include "vmm/balloon/balloon.h"
 #include "vmm/block/drive.h"
 #include "vmm/console/console.h"
+#include "vmm/cpu/cpu_config.h"
 #include "vmm/entropy/entropy.h"
 #include "vmm/memory_hotplug/memory_hotplug.h"
 #include "vmm/mmds/mmds.h"
 #include "vmm/net/network_interface.h"
 #include "vmm/pmem/pmem.h"
+#include "vmm/rate_limiter/rate_limiter_config.h"
 #include "vmm/vsock/vsock.h"
 
 // What a machine is to be, as the control API and the configuration file describe it: plain structs
@@ -27,7 +29,7 @@ inline constexpr uint32_t kMaxVcpus = 32;
 inline constexpr uint64_t kMaxMemoryMib = 16ULL * 1024 * 1024;  // 16 TiB: sums of bytes cannot wrap
 
 enum class HugePages : uint8_t { kNone, kTransparent, k2M };
-// Deprecated by the contract: taken from old clients and reported back, it changes nothing.
+// Deprecated by the contract in favour of CpuConfig, beside which there is none: the later counts.
 enum class CpuTemplate : uint8_t { kNone, kC3, kT2, kT2S, kT2CL, kT2A, kV1N1 };
 enum class BootProtocolChoice : uint8_t { kAuto, kLinux64, kPvh };
 
@@ -72,13 +74,15 @@ inline constexpr std::string_view kDefaultBootArgs =
     "swiotlb=noforce";
 
 struct SerialConfig {
-  std::optional<std::string> serial_out_path;  // absent: stdout
+  std::optional<std::string> serial_out_path;     // absent: stdout
+  std::optional<TokenBucketConfig> rate_limiter;  // of bytes; those beyond it are dropped
 
   friend bool operator==(const SerialConfig&, const SerialConfig&) = default;
 };
 
 struct VmConfig {
   MachineConfig machine;
+  std::optional<CpuConfig> cpu;
   std::optional<BootSource> boot_source;
   std::vector<DriveConfig> drives;  // in the order the guest finds them: the root device first
   std::vector<PmemConfig> pmem;     // in the order the guest finds them

@@ -12,11 +12,13 @@
 #include "vmm/config_json_reader.h"
 #include "vmm/config_json_writer.h"
 #include "vmm/console/console_json.h"
+#include "vmm/cpu/cpu_config_json.h"
 #include "vmm/entropy/entropy_json.h"
 #include "vmm/memory_hotplug/memory_hotplug_json.h"
 #include "vmm/mmds/mmds_json.h"
 #include "vmm/net/network_interface_json.h"
 #include "vmm/pmem/pmem_json.h"
+#include "vmm/rate_limiter/rate_limiter_json.h"
 #include "vmm/vsock/vsock_json.h"
 
 namespace ember::vmm {
@@ -43,7 +45,7 @@ constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",  
                                                "cpu_template", "track_dirty_pages", "huge_pages"};
 
 // Sections of the contract's configuration file that no device of this version serves.
-constexpr std::string_view kUnsupportedSections[] = {"cpu-config", "logger", "metrics"};
+constexpr std::string_view kUnsupportedSections[] = {"logger", "metrics"};
 
 bool IsNullOrEmpty(const JsonValue& json) {
   const auto* array = std::get_if<JsonValue::Array>(&json.value);
@@ -70,6 +72,17 @@ Result<MachineConfig> ReadMachineSection(const JsonValue& json) {
   const MachineConfig machine = TRY_CONTEXT(ReadMachineConfig(*section), "machine-config");
   TRY_CONTEXT(Validate(machine), "machine-config");
   return machine;
+}
+
+// Inline, or the path of a file that holds it.
+Result<std::optional<CpuConfig>> ReadCpuSection(const JsonValue& json, const FileReader& read) {
+  const JsonValue* section = FindSection(json, "cpu-config");
+  if (section == nullptr) return std::nullopt;
+  const auto* path = std::get_if<std::string>(&section->value);
+  if (path == nullptr) return TRY_CONTEXT(ReadCpuConfig(*section), "cpu-config");
+  const std::string text = TRY_CONTEXT(read(*path), "cpu-config");
+  const JsonValue file = TRY_CONTEXT(ParseJson(text), Concat("cpu-config: ", *path));
+  return TRY_CONTEXT(ReadCpuConfig(file), Concat("cpu-config: ", *path));
 }
 
 Result<std::optional<BalloonConfig>> ReadBalloonSection(const JsonValue& json,
@@ -240,11 +253,17 @@ Result<SerialConfig> ReadSerial(const JsonValue& json) {
   const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
   SerialConfig serial;
   serial.serial_out_path = TRY(in.Optional<std::string>("serial_out_path"));
-  TRY(in.Unsupported("rate_limiter"));
+  serial.rate_limiter = TRY(ReadTokenBucket(in, "rate_limiter"));
   return serial;
 }
 
 Result<VmConfig> ParseConfigFile(std::string_view text) {
+  return ParseConfigFile(text, [](const std::string& path) -> Result<std::string> {
+    return Error(Concat(path, ": files beside the configuration are not read here"));
+  });
+}
+
+Result<VmConfig> ParseConfigFile(std::string_view text, const FileReader& read) {
   const JsonValue json = TRY(ParseJson(text));
   if (!std::holds_alternative<JsonValue::Object>(json.value)) {
     return Error(Concat("invalid type: ", DescribeJson(json), ", expected a map"));
@@ -258,6 +277,8 @@ Result<VmConfig> ParseConfigFile(std::string_view text) {
   VmConfig config;
   config.boot_source = TRY(ReadBootSourceSection(json));
   config.machine = TRY(ReadMachineSection(json));
+  config.cpu = TRY(ReadCpuSection(json, read));
+  if (config.cpu) config.machine.cpu_template = CpuTemplate::kNone;
   config.drives = TRY(ReadDrivesSection(json));
   config.pmem = TRY(ReadPmemSection(json));
   TRY(CheckOneRoot(config.drives, config.pmem));
@@ -297,7 +318,9 @@ std::string ToJson(const VmConfig& config) {
   }
   out.EndArray().BeginObject("boot-source");
   WriteFields(out, config.boot_source.value_or(BootSource{}));
-  out.EndObject().Null("cpu-config").Null("logger").BeginObject("machine-config");
+  out.EndObject();
+  WriteSection(out, "cpu-config", config.cpu);
+  out.Null("logger").BeginObject("machine-config");
   WriteFields(out, config.machine);
   out.EndObject().Null("metrics");
   WriteSection(out, "mmds-config", config.mmds);

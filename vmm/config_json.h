@@ -1,6 +1,7 @@
 #ifndef EMBER_VMM_CONFIG_JSON_H_
 #define EMBER_VMM_CONFIG_JSON_H_
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 #include "vmm/config.h"
 #include "vmm/config_json_value.h"
 #include "vmm/console/console_json.h"
+#include "vmm/cpu/cpu_config_json.h"
 #include "vmm/entropy/entropy_json.h"
 #include "vmm/memory_hotplug/memory_hotplug_json.h"
 #include "vmm/mmds/mmds_json.h"
@@ -33,6 +35,10 @@ Result<SerialConfig> ReadSerial(const JsonValue& json);
 // device for are errors unless null or empty, so that no machine starts without what its file asks
 // for. Validated as the same calls of the API would be, but for what needs the host.
 Result<VmConfig> ParseConfigFile(std::string_view text);
+// The same for a file whose sections may be paths of files of their own, as cpu-config may: `read`
+// gives a file's text.
+using FileReader = std::function<Result<std::string>(const std::string& path)>;
+Result<VmConfig> ParseConfigFile(std::string_view text, const FileReader& read);
 
 // What GET /machine-config answers.
 std::string ToJson(const MachineConfig& machine);

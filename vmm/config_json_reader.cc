@@ -104,12 +104,6 @@ Result<const JsonValue*> ObjectReader::Get(std::string_view field) const {
   return value;
 }
 
-Status ObjectReader::Unsupported(std::string_view field) const {
-  const JsonValue* value = Find(field);
-  if (value == nullptr || value->is_null()) return {};
-  return Error(Concat(field, ": not supported by this version"));
-}
-
 template <>
 Result<bool> ObjectReader::Convert<bool>(std::string_view field, const JsonValue& value) {
   const auto* boolean = std::get_if<bool>(&value.value);

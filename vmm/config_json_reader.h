@@ -94,9 +94,6 @@ class ObjectReader {
     return Required(field, names);
   }
 
-  // For a field of the contract that this version cannot honour: an error unless absent or null.
-  Status Unsupported(std::string_view field) const;
-
  private:
   explicit ObjectReader(const JsonValue& value) : object_(value) {}
 

@@ -54,6 +54,12 @@ class JsonWriter {
   JsonWriter& OptionalField(std::string_view name, const std::optional<std::string>& text) {
     return text ? Field(name, std::string_view(*text)) : Null(name);
   }
+  // A text in the array under way.
+  JsonWriter& Element(std::string_view text) {
+    Separate();
+    AppendJsonString(out_, text);
+    return *this;
+  }
   JsonWriter& Null(std::string_view name) {
     Name(name);
     out_ += "null";

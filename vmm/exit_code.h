@@ -15,8 +15,16 @@ enum class ExitCode : uint8_t {
   kInternalError = 5,   // KVM could not go on with the guest
   kEntryFailure = 6,    // the processor refused the guest's state
   kUnexpectedExit = 7,  // KVM ended a vCPU for a reason we do not know
+  kBadSystemCall = 148,
+  kBusError = 149,
+  kSegmentationFault = 150,
+  kFileSizeLimit = 151,
   kBadConfiguration = 152,
   kBadArguments = 153,
+  kCpuTimeLimit = 154,
+  kBrokenPipe = 155,
+  kHangUp = 156,
+  kIllegalInstruction = 157,
 };
 
 constexpr int ToInteger(ExitCode code) { return static_cast<int>(code); }

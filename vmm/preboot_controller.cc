@@ -54,10 +54,22 @@ Result<std::unique_ptr<Machine>> PrebootController::Start() {
   return factory_(config_);
 }
 
-Status PrebootController::Do(const PutMachineConfig& action) { return SetMachine(action.machine); }
+Status PrebootController::Do(const PutMachineConfig& action) {
+  TRY(SetMachine(action.machine));
+  if (action.names_template) config_.cpu.reset();
+  return {};
+}
 
 Status PrebootController::Do(const PatchMachineConfig& action) {
-  return SetMachine(Apply(config_.machine, action.update));
+  TRY(SetMachine(Apply(config_.machine, action.update)));
+  if (action.update.cpu_template) config_.cpu.reset();
+  return {};
+}
+
+Status PrebootController::Do(const PutCpuConfig& action) {
+  config_.cpu = action.cpu;
+  config_.machine.cpu_template = CpuTemplate::kNone;
+  return {};
 }
 
 Status PrebootController::SetMachine(const MachineConfig& machine) {

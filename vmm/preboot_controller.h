@@ -28,6 +28,7 @@ class PrebootController {
  private:
   Status Do(const PutMachineConfig& action);
   Status Do(const PatchMachineConfig& action);
+  Status Do(const PutCpuConfig& action);
   Status Do(const PutBootSource& action);
   Status Do(const PutDrive& action);
   Status Do(const PutNetworkInterface& action);

@@ -13,10 +13,11 @@
 namespace ember::vmm {
 
 // Makes the machine's vCPUs, as firmware would leave them: all but the boot vCPU's entry point. The
-// first one boots. vmm/<architecture>/processors.cc implements it.
+// first one boots. Fails where the host cannot make of them what the configuration's template or
+// modifiers want. vmm/<architecture>/processors.cc implements it.
 Result<std::vector<std::unique_ptr<kvm::Vcpu>>> CreateProcessors(const kvm::System& system,
                                                                  kvm::Vm& vm,
-                                                                 const MachineConfig& machine);
+                                                                 const VmConfig& config);
 
 }  // namespace ember::vmm
 

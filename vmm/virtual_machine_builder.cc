@@ -53,7 +53,7 @@ class VirtualMachine::Builder {
       : config_(config), machine_(new VirtualMachine(config, host)) {}
 
   Result<std::unique_ptr<Machine>> Build() {
-    kvm::System system = TRY(kvm::System::Open());
+    kvm::System system = TRY(OpenSystem());
     EMBER_LOG(kInfo, "KVM: ", kvm::Describe(system.backend()));
     AddressAllocator addresses(TRY(DeviceMemory(system)));
     TRY(AllocateMemory(addresses));
@@ -65,7 +65,7 @@ class VirtualMachine::Builder {
                                                          .memory = *machine_->memory_,
                                                          .metadata = machine_->host_.metadata,
                                                          .addresses = addresses}));
-    auto vcpus = TRY(CreateProcessors(system, *machine_->vm_, config_.machine));
+    auto vcpus = TRY(CreateProcessors(system, *machine_->vm_, config_));
     TRY(LoadKernel(*vcpus.front()));
     TRY(StartThreads(std::move(vcpus)));
     TRY(machine_->Resume());
@@ -73,6 +73,11 @@ class VirtualMachine::Builder {
   }
 
  private:
+  Result<kvm::System> OpenSystem() const {
+    if (!config_.cpu) return kvm::System::Open();
+    return kvm::System::Open("/dev/kvm", config_.cpu->kvm_capabilities);
+  }
+
   uint64_t RamBytes() const {
     constexpr uint64_t kMib = uint64_t{1024} * 1024;
     return config_.machine.mem_size_mib * kMib;
@@ -100,6 +105,7 @@ class VirtualMachine::Builder {
                            .loop = machine_->host_.loop,
                            .requests = *machine_,
                            .console_output = TRY(OpenOutput()),
+                           .console_limit = ConsoleLimit(),
                            .console_input = std::nullopt,
                            .boot_timer = machine_->host_.boot_timer};
     if (machine_->host_.console_input >= 0) {
@@ -108,6 +114,11 @@ class VirtualMachine::Builder {
     }
     machine_->board_ = TRY(Board::Create(std::move(options)));
     return {};
+  }
+
+  TokenBucketOptions ConsoleLimit() const {
+    if (!config_.serial.rate_limiter) return {};
+    return ToOptions(*config_.serial.rate_limiter);
   }
 
   Result<Fd> OpenOutput() const {

@@ -22,6 +22,8 @@ Result<Outcome> PatchBalloonHintingStop(const Call& call);
 Result<Outcome> GetBalloonHintingStatus(const Call& call);
 // boot_source.cc
 Result<Outcome> PutBootSource(const Call& call);
+// cpu_config.cc
+Result<Outcome> PutCpuConfig(const Call& call);
 // drives.cc
 Result<Outcome> PutDrive(const Call& call);
 Result<Outcome> PatchDrive(const Call& call);
@@ -31,6 +33,8 @@ Result<Outcome> PutConsole(const Call& call);
 Result<Outcome> PutEntropy(const Call& call);
 // events.cc
 Result<Outcome> GetEvents(const Call& call);
+// hot_unplug.cc, for drives, pmem and network-interfaces
+Result<Outcome> DeleteDevice(const Call& call);
 // machine_config.cc
 Result<Outcome> GetMachineConfig(const Call& call);
 Result<Outcome> PutMachineConfig(const Call& call);

@@ -10,7 +10,7 @@ bool UsesTemplate(const vmm::JsonValue& json, std::string_view request) {
   const vmm::JsonValue* field = json.Find("cpu_template");
   if (field == nullptr || field->is_null()) return false;
   EMBER_LOG_LIMITED(kWarning, request,
-                    " /machine-config: cpu_template is deprecated and changes nothing");
+                    " /machine-config: cpu_template is deprecated; use PUT /cpu-config");
   return true;
 }
 
@@ -24,8 +24,9 @@ Result<Outcome> PutMachineConfig(const Call& call) {
   const vmm::JsonValue json = TRY(ParseBody(call.body));
   const Result<vmm::MachineConfig> machine = vmm::ReadMachineConfig(json);
   if (!machine) return BodyError(machine.error());
-  return ActionCall{.action = vmm::PutMachineConfig{*machine},
-                    .deprecated = UsesTemplate(json, "PUT")};
+  const bool names_template = UsesTemplate(json, "PUT");
+  return ActionCall{.action = vmm::PutMachineConfig{*machine, names_template},
+                    .deprecated = names_template};
 }
 
 Result<Outcome> PatchMachineConfig(const Call& call) {

@@ -41,8 +41,6 @@ constexpr uint32_t kAmdPerformanceBits = (1U << 23) | (1U << 24) | (1U << 27) | 
 constexpr uint32_t kThreadLevel = 1;
 constexpr uint32_t kCoreLevel = 2;
 
-enum class Vendor { kIntel, kAmd, kOther };
-
 // One vCPU's place, with the widths of the fields of its APIC id.
 struct Place {
   Vendor vendor;
@@ -57,17 +55,6 @@ struct Place {
 uint32_t WithField(uint32_t word, uint32_t low, uint32_t width, uint32_t value) {
   const uint32_t mask = ((1U << width) - 1) << low;
   return (word & ~mask) | ((value << low) & mask);
-}
-
-Vendor DetectVendor(std::span<const CpuidEntry> supported) {
-  const auto entry = std::ranges::find(supported, uint32_t{kVendorLeaf}, &CpuidEntry::leaf);
-  if (entry == supported.end()) return Vendor::kOther;
-  const auto letters =
-      std::bit_cast<std::array<char, 12>>(std::array{entry->ebx, entry->edx, entry->ecx});
-  const std::string_view name(letters.data(), letters.size());
-  if (name == "GenuineIntel") return Vendor::kIntel;
-  if (name == "AuthenticAMD" || name == "HygonGenuine") return Vendor::kAmd;
-  return Vendor::kOther;
 }
 
 Place MakePlace(Vendor vendor, const CpuTopology& topology, VcpuIndex index) {
@@ -195,6 +182,17 @@ void AppendTopology(std::vector<CpuidEntry>& entries, uint32_t leaf, const Place
 }
 
 }  // namespace
+
+Vendor DetectVendor(std::span<const CpuidEntry> supported) {
+  const auto entry = std::ranges::find(supported, uint32_t{kVendorLeaf}, &CpuidEntry::leaf);
+  if (entry == supported.end()) return Vendor::kOther;
+  const auto letters =
+      std::bit_cast<std::array<char, 12>>(std::array{entry->ebx, entry->edx, entry->ecx});
+  const std::string_view name(letters.data(), letters.size());
+  if (name == "GenuineIntel") return Vendor::kIntel;
+  if (name == "AuthenticAMD" || name == "HygonGenuine") return Vendor::kAmd;
+  return Vendor::kOther;
+}
 
 std::vector<CpuidEntry> BuildCpuid(std::span<const CpuidEntry> supported,
                                    const CpuTopology& topology, VcpuIndex index) {

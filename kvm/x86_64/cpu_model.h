@@ -20,6 +20,10 @@ struct CpuTopology {
 // The APIC id of a vCPU, which KVM fixes.
 constexpr uint32_t ApicId(VcpuIndex index) { return static_cast<uint32_t>(index); }
 
+enum class Vendor : uint8_t { kIntel, kAmd, kOther };
+// Whose processor answers so.
+Vendor DetectVendor(std::span<const CpuidEntry> supported);
+
 // What one vCPU answers to CPUID: what the host supports, with the topology of the guest in place
 // of the host's, a brand string that does not tell hosts of one vendor apart, and without what a
 // guest could only misuse (performance counters, thermal and power control). Pure.

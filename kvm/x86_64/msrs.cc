@@ -38,6 +38,23 @@ Result<std::vector<uint32_t>> ReadMsrIndices(const System& system) {
                                list->indices.begin() + static_cast<ptrdiff_t>(count));
 }
 
+Status ModifyMsrs(const Vcpu& vcpu, std::span<const MsrModifier> modifiers) {
+  for (const MsrModifier& modifier : modifiers) {
+    abi::MsrsBuffer<1> msr{.entries = {kvm_msr_entry{.index = modifier.index}}};
+    if (TRY(Ioctl(vcpu.fd(), abi::kGetMsrs, "KVM_GET_MSRS", &msr)) != 1) {
+      return Error(Concat("Template changes an MSR entry not supported by KVM: Register Address: ",
+                          Hex{modifier.index}));
+    }
+    const uint64_t data = modifier.bits.Apply(msr.entries[0].data);
+    msr.entries[0].data = data;
+    if (TRY(Ioctl(vcpu.fd(), abi::kSetMsrs, "KVM_SET_MSRS", &msr)) != 1) {
+      return Error(Concat("msr_modifiers: KVM refused the value ", Hex{data}, " for the register ",
+                          Hex{modifier.index}));
+    }
+  }
+  return {};
+}
+
 Status SetBootMsrs(const Vcpu& vcpu) {
   const auto entry = [](uint32_t index, uint64_t data) {
     return kvm_msr_entry{.index = index, .reserved = 0, .data = data};

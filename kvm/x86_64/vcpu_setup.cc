@@ -10,8 +10,10 @@ namespace {
 
 constexpr VcpuIndex kBootVcpu{0};
 
-Status SetUp(const Vcpu& vcpu, std::span<const CpuidEntry> supported, const CpuTopology& topology) {
+Status SetUp(const Vcpu& vcpu, std::span<const CpuidEntry> supported, const CpuTopology& topology,
+             std::span<const MsrModifier> msr_modifiers) {
   TRY(SetCpuid(vcpu, BuildCpuid(supported, topology, vcpu.index())));
+  TRY(ModifyMsrs(vcpu, msr_modifiers));
   TRY(SetBootMsrs(vcpu));
   TRY(SetBootFpu(vcpu));
   if (vcpu.index() == kBootVcpu) TRY(SetLocalInterruptPins(vcpu));
@@ -21,8 +23,8 @@ Status SetUp(const Vcpu& vcpu, std::span<const CpuidEntry> supported, const CpuT
 }  // namespace
 
 Status SetUpVcpu(const Vcpu& vcpu, std::span<const CpuidEntry> supported,
-                 const CpuTopology& topology) {
-  TRY_CONTEXT(SetUp(vcpu, supported, topology),
+                 const CpuTopology& topology, std::span<const MsrModifier> msr_modifiers) {
+  TRY_CONTEXT(SetUp(vcpu, supported, topology, msr_modifiers),
               Concat("vCPU ", static_cast<uint32_t>(vcpu.index())));
   return {};
 }

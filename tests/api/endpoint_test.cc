@@ -107,6 +107,41 @@ TEST_F(EndpointTest, DeprecatedTemplateSucceedsWithADeprecationHeader) {
   EXPECT_EQ(Call("GET", "/machine-config").body, kDefaultMachine);
 }
 
+TEST_F(EndpointTest, CpuConfigIsShownAndGivenToTheMachine) {
+  constexpr std::string_view kCpu =
+      R"({"kvm_capabilities":["!56"],"cpuid_modifiers":[{"leaf":"0x1","subleaf":"0x0","flags":0,)"
+      R"("modifiers":[{"register":"ecx","bitmap":"0bxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx10"}]}],)"
+      R"("msr_modifiers":[]})";
+  EXPECT_EQ(Call("PUT", "/cpu-config", kCpu).status, 204);
+  EXPECT_THAT(Call("GET", "/vm/config").body, HasSubstr(Concat(R"("cpu-config":)", kCpu)));
+  StartMachine();
+  ASSERT_TRUE(room_.started_config().cpu);
+  EXPECT_EQ(room_.started_config().cpu->modifiers.cpuid[0].registers[0].bits.mask, 3U);
+  ExpectFault(Call("PUT", "/cpu-config", "{}"), kOnlyBefore);
+}
+
+TEST_F(EndpointTest, OfTemplateAndCpuConfigTheLaterOneCounts) {
+  constexpr std::string_view kShown = R"("cpu-config":{"kvm_capabilities":[)";
+  Call("PATCH", "/machine-config", R"({"cpu_template":"T2"})");
+  EXPECT_EQ(Call("PUT", "/cpu-config", "{}").status, 204);
+  EXPECT_EQ(Call("GET", "/machine-config").body, kDefaultMachine);
+  Call("PUT", "/machine-config", R"({"vcpu_count":1,"mem_size_mib":128})");
+  EXPECT_THAT(Call("GET", "/vm/config").body, HasSubstr(kShown));
+  Call("PUT", "/machine-config", R"({"vcpu_count":1,"mem_size_mib":128,"cpu_template":"None"})");
+  EXPECT_THAT(Call("GET", "/vm/config").body, HasSubstr(R"("cpu-config":null)"));
+  Call("PUT", "/cpu-config", "{}");
+  Call("PATCH", "/machine-config", R"({"cpu_template":"T2A"})");
+  EXPECT_THAT(Call("GET", "/vm/config").body, HasSubstr(R"("cpu-config":null)"));
+}
+
+TEST_F(EndpointTest, CpuConfigThatIsWrongLeavesTheOneBefore) {
+  Call("PUT", "/cpu-config", R"({"kvm_capabilities":["5"]})");
+  const Reply reply = Call("PUT", "/cpu-config", R"({"kvm_capabilities":["!"]})");
+  EXPECT_EQ(reply.status, 400);
+  EXPECT_THAT(reply.body, HasSubstr("kvm_capabilities[0]"));
+  EXPECT_THAT(Call("GET", "/vm/config").body, HasSubstr(R"("kvm_capabilities":["5"])"));
+}
+
 TEST_F(EndpointTest, MachineConfigCannotChangeAfterTheStart) {
   StartMachine();
   ExpectFault(Call("PUT", "/machine-config", R"({"vcpu_count":2,"mem_size_mib":256})"),
@@ -206,6 +241,21 @@ TEST_F(EndpointTest, DriveCannotBeAddedAfterTheStart) {
       Call("PUT", "/drives/a",
            Concat(R"({"drive_id":"a","is_root_device":false,"path_on_host":")", disk, R"("})")),
       kOnlyBefore);
+}
+
+TEST_F(EndpointTest, NoDeviceIsUnpluggedWithoutAPciBus) {
+  constexpr std::string_view kFolders[] = {"/drives/", "/pmem/", "/network-interfaces/"};
+  for (const std::string_view folder : kFolders) {
+    ExpectFault(Call("DELETE", Concat(folder, "a")), kOnlyAfter);
+    EXPECT_THAT(Call("DELETE", Concat(folder, "a-b")).body, HasSubstr("API Resource IDs can only"));
+    EXPECT_THAT(Call("DELETE", folder).body, HasSubstr("The ID cannot be empty."));
+  }
+  StartMachine();
+  for (const std::string_view folder : kFolders) {
+    const Reply reply = Call("DELETE", Concat(folder, "a"));
+    EXPECT_EQ(reply.status, 400);
+    EXPECT_THAT(reply.body, HasSubstr("Devices can be unplugged only from a PCI bus"));
+  }
 }
 
 TEST_F(EndpointTest, SerialIsForBeforeTheStart) {

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/check.h"
 #include "vmm/config_json.h"
@@ -37,6 +38,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static_cast<void>(vmm::ReadBootSource(*json));
   static_cast<void>(vmm::ReadDrive(*json));
   static_cast<void>(vmm::ReadSerial(*json));
+  if (const auto cpu = vmm::ReadCpuConfig(*json)) {
+    vmm::JsonWriter out;
+    out.BeginObject();
+    vmm::WriteFields(out, *cpu);
+    out.EndObject();
+    const auto again = vmm::ReadCpuConfig(*vmm::ParseJson(std::move(out).Take()));
+    EMBER_CHECK(again.has_value() && *again == *cpu);
+  }
   if (const auto machine = vmm::ReadMachineConfig(*json)) {
     const auto again = vmm::ReadMachineConfig(*vmm::ParseJson(vmm::ToJson(*machine)));
     EMBER_CHECK(again.has_value() && *again == *machine);

@@ -38,6 +38,27 @@ TEST(CapabilitiesTest, EachMissingOneIsNamedWithItsPurpose) {
   }
 }
 
+TEST(CapabilitiesTest, WhatAClientTakesAwayIsNotLookedFor) {
+  const std::vector<Capability> needed = Needed();
+  const auto none = [](int) { return 0; };
+  std::vector<CapabilityModifier> all;
+  for (const Capability& capability : needed) all.push_back({capability.number, false});
+  EXPECT_TRUE(CheckCapabilities(needed, none, "/dev/kvm", all));
+  all.push_back({.number = needed.front().number});  // and back again
+  EXPECT_FALSE(CheckCapabilities(needed, none, "/dev/kvm", all));
+}
+
+TEST(CapabilitiesTest, WhatAClientNeedsIsNamedWhereItIsMissing) {
+  const auto query = [](int number) { return number == 7 ? 1 : 0; };
+  const std::vector<CapabilityModifier> modifiers = {{.number = 7}, {.number = 56}};
+  EXPECT_TRUE(CheckModifiers(std::vector{modifiers[0]}, query, "/dev/kvm"));
+  const Status status = CheckModifiers(modifiers, query, "/dev/kvm");
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().message(),
+            "/dev/kvm lacks the capability 56 that kvm_capabilities of the CPU configuration need");
+  EXPECT_TRUE(CheckModifiers(std::vector<CapabilityModifier>{{56}, {56, false}}, query, ""));
+}
+
 TEST(CapabilitiesTest, NoneIsListedTwiceOrWithoutAReason) {
   std::set<int> numbers;
   for (const Capability& capability : Needed()) {

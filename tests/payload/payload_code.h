@@ -38,6 +38,13 @@ class PayloadCode {
   PayloadCode& LoadFromRbx(Width width);
   PayloadCode& IncrementAtRbx() { return Append({0x48, 0xff, 0x03}); }
 
+  // EAX to EDX of the CPUID leaf in EAX and subleaf in ECX, stored at RSI, 16 bytes.
+  PayloadCode& StoreCpuid() {
+    return Append({0x0f, 0xa2, 0x89, 0x06, 0x89, 0x5e, 0x04, 0x89, 0x4e, 0x08, 0x89, 0x56, 0x0c});
+  }
+  // The model-specific register ECX, stored at RSI.
+  PayloadCode& StoreMsr() { return Append({0x0f, 0x32, 0x89, 0x06, 0x89, 0x56, 0x04}); }
+
   PayloadCode& Hlt() { return Append({0xf4}); }
   PayloadCode& Sti() { return Append({0xfb}); }
   PayloadCode& Ud2() { return Append({0x0f, 0x0b}); }

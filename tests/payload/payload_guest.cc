@@ -120,7 +120,7 @@ std::unique_ptr<kvm::Vcpu> PayloadGuest::CreateVcpu(uint32_t index, const Payloa
 std::unique_ptr<kvm::Vcpu> PayloadGuest::CreateVcpuAt(uint32_t index, GuestAddress code,
                                                       Mode mode) {
   std::unique_ptr<kvm::Vcpu> vcpu = Must(vm_->CreateVcpu(kvm::VcpuIndex{index}));
-  Must(kvm::x86_64::SetUpVcpu(*vcpu, cpuid_, {.vcpu_count = kMostVcpus}));
+  Must(kvm::x86_64::SetUpVcpu(*vcpu, cpuid_, {.vcpu_count = kMostVcpus}, msrs_));
   SetRegisters(*vcpu, code, mode);
   kvm_mp_state runnable{.mp_state = KVM_MP_STATE_RUNNABLE};
   Must(kvm::Ioctl(vcpu->fd(), KVM_SET_MP_STATE, "KVM_SET_MP_STATE", &runnable));

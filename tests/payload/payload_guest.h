@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -58,6 +59,10 @@ class PayloadGuest {
   // The same for code that is in the guest already.
   std::unique_ptr<kvm::Vcpu> CreateVcpuAt(uint32_t index, GuestAddress code,
                                           Mode mode = Mode::kUser);
+  // For the vCPUs made from now on.
+  void SetCpuid(std::vector<kvm::x86_64::CpuidEntry> cpuid) { cpuid_ = std::move(cpuid); }
+  void SetMsrModifiers(std::vector<kvm::MsrModifier> modifiers) { msrs_ = std::move(modifiers); }
+  const std::vector<kvm::x86_64::CpuidEntry>& cpuid() const { return cpuid_; }
   void LoadCode(GuestAddress at, const PayloadCode& code);
   // Makes every interrupt vector enter `handler` in kernel mode. Before the vCPU is made.
   void SetInterruptHandler(const PayloadCode& handler);
@@ -71,6 +76,7 @@ class PayloadGuest {
   uint64_t ReadData(GuestAddress at = kData) const;
 
   kvm::Vm& vm() { return *vm_; }
+  kvm::Backend backend() const { return system_.backend(); }
   const GuestMemory& memory() const { return *memory_; }
   Bus& mmio() { return mmio_; }
   Bus& pio() { return pio_; }
@@ -82,7 +88,8 @@ class PayloadGuest {
   void SetRegisters(const kvm::Vcpu& vcpu, GuestAddress code, Mode mode);
 
   kvm::System system_;
-  const std::vector<kvm::x86_64::CpuidEntry> cpuid_;
+  std::vector<kvm::x86_64::CpuidEntry> cpuid_;
+  std::vector<kvm::MsrModifier> msrs_;
   std::unique_ptr<GuestMemory> memory_;
   std::unique_ptr<kvm::Vm> vm_;
   Bus mmio_;

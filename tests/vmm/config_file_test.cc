@@ -96,7 +96,7 @@ TEST(ConfigFileTest, ASectionTwiceIsAnError) {
 }
 
 TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
-  for (const std::string_view name : {"cpu-config", "logger", "metrics"}) {
+  for (const std::string_view name : {"logger", "metrics"}) {
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":[]"))), "");
     for (const std::string_view value : {"{}", "[{}]", "\"/path\"", "false"}) {

@@ -230,25 +230,6 @@ TEST(ConfigJsonFieldsTest, AChoiceTakesEachOfItsNamesAndNoOther) {
   EXPECT_EQ(tried, 15U);  // some stand in several parts
 }
 
-TEST(ConfigJsonFieldsTest, AFieldThatThisVersionHasNotIsRefusedUnlessItIsNull) {
-  struct Refused {
-    std::string_view part;
-    std::string_view field;
-  };
-  for (const Refused& refused : {Refused{"serial", "rate_limiter"}}) {
-    for (const Part& part : AllParts()) {
-      if (part.name != refused.part) continue;
-      std::vector<PartField> fields = part.fields;
-      fields.push_back({refused.field, Presence::kOptional, FieldType::kString, "null"});
-      EXPECT_EQ(part.error(ObjectText(fields)), "");
-      for (const std::string_view value : {"{}", R"("/socket")", "false"}) {
-        EXPECT_EQ(part.error(ObjectText(fields, refused.field, value)),
-                  Concat(refused.field, ": not supported by this version"));
-      }
-    }
-  }
-}
-
 TEST(ConfigJsonFieldsTest, ADriveWithASocketHasNothingThatItsBackEndDecides) {
   constexpr std::string_view kStart = R"({"drive_id":"a","is_root_device":false,"socket":"/s")";
   EXPECT_EQ(ReadError(Concat(kStart, R"(,"cache_type":"Writeback"})"), ReadDrive), "");

@@ -226,7 +226,9 @@ TEST(SerialJsonTest, EachFieldHasItsType) {
                 {R"({"serial_out_path":@})", "null", ""},
                 {R"({"serial_out_path":@})", "false",
                  "serial_out_path: invalid type: boolean `false`, expected a string"},
-                {R"({"rate_limiter":@})", "{}", "rate_limiter: not supported by this version"},
+                {R"({"rate_limiter":@})", "null", ""},
+                {R"({"rate_limiter":@})", R"({"size":1,"refill_time":2,"one_time_burst":3})", ""},
+                {R"({"rate_limiter":@})", "{}", "rate_limiter: missing field `size`"},
                 {R"({"path":@})", "1",
                  "unknown field `path`, expected `serial_out_path` or `rate_limiter`"}});
 }

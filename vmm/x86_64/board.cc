@@ -79,8 +79,8 @@ Result<std::unique_ptr<Board::Impl>> Board::Impl::Create(Options options) {
 
 Status Board::Impl::AddConsole(Options& options) {
   com1_line = TRY(options.vm.CreateInterruptLine(kCom1Gsi));
-  serial_output = TRY(
-      SerialOutput::Create(options.loop, std::move(options.console_output), {}, MonotonicClock()));
+  serial_output = TRY(SerialOutput::Create(options.loop, std::move(options.console_output),
+                                           options.console_limit, MonotonicClock()));
   serial = std::make_shared<Serial>(*com1_line, *serial_output);
   TRY(pio.Insert({.base = kCom1Port, .size_bytes = Serial::kRegisterBytes}, serial));
   if (options.console_input) {
