@@ -1,13 +1,32 @@
+#include <array>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <variant>
 
 #include "base/clock.h"
+#include "base/fatal_signals.h"
 #include "cmd/ember-vmm/options.h"
 #include "cmd/ember-vmm/process.h"
 #include "vmm/exit_code.h"
 
 namespace {
+
+using ember::vmm::ExitCode;
+using ember::vmm::ToInteger;
+
+// The contract's exit codes for signals. SIGHUP ends the machine in order: the process's loop takes
+// it (process.cc).
+constexpr std::array<ember::FatalSignal, 8> kFatalSignals = {{
+    {SIGSYS, "SIGSYS", ToInteger(ExitCode::kBadSystemCall)},
+    {SIGBUS, "SIGBUS", ToInteger(ExitCode::kBusError)},
+    {SIGSEGV, "SIGSEGV", ToInteger(ExitCode::kSegmentationFault)},
+    {SIGXFSZ, "SIGXFSZ", ToInteger(ExitCode::kFileSizeLimit)},
+    {SIGXCPU, "SIGXCPU", ToInteger(ExitCode::kCpuTimeLimit)},
+    {SIGPIPE, "SIGPIPE", ToInteger(ExitCode::kBrokenPipe)},
+    {SIGHUP, "SIGHUP", ToInteger(ExitCode::kHangUp)},
+    {SIGILL, "SIGILL", ToInteger(ExitCode::kIllegalInstruction)},
+}};
 
 int Main(int argc, char** argv) {
   const auto started = ember::MonotonicClock().Now();
@@ -16,6 +35,11 @@ int Main(int argc, char** argv) {
     std::fputs(early->out.c_str(), stdout);
     std::fputs(early->error.c_str(), stderr);
     return early->exit_code;
+  }
+  const ember::SignalStack signal_stack;
+  if (const ember::Status handled = ember::HandleFatalSignals(kFatalSignals); !handled) {
+    std::fprintf(stderr, "ember-vmm: %s\n", handled.error().message().c_str());
+    return ToInteger(ExitCode::kGenericError);
   }
   return ember::RunProcess(std::get<ember::VmmOptions>(parsed), started);
 }
@@ -29,5 +53,5 @@ int main(int argc, char** argv) {
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "ember-vmm: %s\n", exception.what());
   }
-  return ember::vmm::ToInteger(ember::vmm::ExitCode::kGenericError);
+  return ToInteger(ExitCode::kGenericError);
 }

@@ -14,6 +14,14 @@ namespace {
 
 constexpr size_t kMaxIdBytes = 64;
 
+// Where CLI11 puts what is only looked at here.
+struct RefusedOptions {
+  std::string path;
+  bool flag = false;
+  bool snapshot_version = false;
+  bool enable_pci = false;
+};
+
 // What the contract of the jail and the API allows in an instance id.
 std::string CheckId(const std::string& id) {
   const bool letters_ok = std::ranges::all_of(id, [](char c) {
@@ -27,10 +35,50 @@ std::string CheckId(const std::string& id) {
   return {};
 }
 
-// The first line is ours; the second is the release whose API we speak, as clients look for it.
-std::string VersionText() {
-  return Concat("Ember v", EMBER_VERSION, "\nFirecracker v", EMBER_API_VERSION,
-                " (API contract)\n");
+// The name we were called by, without folders.
+std::string ProgramName(int argc, const char* const* argv) {
+  if (argc == 0) return "ember-vmm";
+  const std::string_view path(argv[0]);
+  const size_t slash = path.rfind('/');
+  return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+// Under the contract's name clients take the whole output, or its second word, for the release
+// whose API we speak; under any other they look for the line that names it.
+std::string VersionText(std::string_view program) {
+  std::string contract = Concat("Firecracker v", EMBER_API_VERSION, "\n");
+  if (program == "firecracker") return contract;
+  return Concat("Ember v", EMBER_VERSION, "\n", contract);
+}
+
+// Flags of the contract for what this version cannot do. To take them would be to pretend.
+std::string RefuseFilter(const std::string& /*path*/) {
+  return "this version installs no seccomp filters; leave the flag out, or say --no-seccomp";
+}
+std::string RefuseSnapshot(const std::string& /*path*/) { return "this version has no snapshots"; }
+
+void AddRefusedOptions(CLI::App& app, RefusedOptions& refused) {
+  auto* filter = app.add_option("--seccomp-filter", refused.path,
+                                "A filter of one's own for system calls: not in this version")
+                     ->check(RefuseFilter);
+  app.add_flag("--no-seccomp", refused.flag, "Run without filters for system calls, as it does")
+      ->excludes(filter);
+  app.add_option("--describe-snapshot", refused.path,
+                 "Print the format of a snapshot: not in this version")
+      ->check(RefuseSnapshot);
+  app.add_flag("--snapshot-version", refused.snapshot_version,
+               "Print the format of snapshots: not in this version");
+  app.add_flag("--enable-pci", refused.enable_pci,
+               "Give the guest its devices on a PCI bus: not in this version");
+}
+
+// The flags among them that take no value; empty where there are none.
+std::string_view Refusal(const RefusedOptions& refused) {
+  if (refused.snapshot_version) return "--snapshot-version: this version has no snapshots";
+  if (refused.enable_pci) {
+    return "--enable-pci: this version has no PCI bus; guests find their devices on virtio-mmio";
+  }
+  return {};
 }
 
 void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
@@ -53,37 +101,56 @@ void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
                "Write each log record's file and line");
   app.add_option("--http-api-max-payload-size", options.http_api_max_payload_bytes,
                  "Largest body of a request, in bytes")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--mmds-size-limit", options.mmds_size_limit_bytes,
-                 "Most bytes of metadata (default: --http-api-max-payload-size)");
+                 "Most bytes of metadata (default: --http-api-max-payload-size)")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--metadata", options.metadata_file,
                  "JSON file with the metadata that the guest finds");
-  app.set_version_flag("--version", VersionText());
+  app.add_option("--start-time-us", options.start_time_us,
+                 "When the parent began to start us, in microseconds of the monotonic clock")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--start-time-cpu-us", options.start_time_cpu_us,
+                 "The processor time that we had used by then, in microseconds")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--parent-cpu-time-us", options.parent_cpu_time_us,
+                 "The processor time that the parent used for us, in microseconds")
+      ->check(CLI::NonNegativeNumber);
 }
 
 }  // namespace
 
 std::variant<VmmOptions, EarlyExit> ParseCommandLine(int argc, const char* const* argv) {
+  const std::string program = ProgramName(argc, argv);
+  const auto bad_arguments = [&program](std::string_view what, std::string_view hint) {
+    return EarlyExit{.exit_code = vmm::ToInteger(vmm::ExitCode::kBadArguments),
+                     .error = Concat(program, ": ", what, "\n", hint)};
+  };
   VmmOptions options;
+  RefusedOptions refused;
   std::string level = "Info";
-  CLI::App app{"ember-vmm runs one microVM, configured over its API socket or from a file.",
-               "ember-vmm"};
+  CLI::App app{Concat(program, " runs one microVM, configured over its API socket or from a file."),
+               program};
   app.set_help_flag("--help,-h", "This text");
+  app.set_version_flag("--version", VersionText(program));
   AddOptions(app, options, level);
+  AddRefusedOptions(app, refused);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     return EarlyExit{.out = app.help()};
   } catch (const CLI::CallForVersion&) {
-    return EarlyExit{.out = VersionText()};
+    return EarlyExit{.out = VersionText(program)};
   } catch (const CLI::ParseError& error) {
-    return EarlyExit{.exit_code = vmm::ToInteger(vmm::ExitCode::kBadArguments),
-                     .error = Concat("ember-vmm: ", error.what(), "\nSee ember-vmm --help.\n")};
+    return bad_arguments(error.what(), Concat("See ", program, " --help.\n"));
+  }
+  if (const std::string_view refusal = Refusal(refused); !refusal.empty()) {
+    return bad_arguments(refusal, "");
   }
   Result<LogLevel> parsed_level = ParseLogLevel(level);
   if (!parsed_level) {
-    return EarlyExit{.exit_code = vmm::ToInteger(vmm::ExitCode::kBadArguments),
-                     .error = Concat("ember-vmm: --level: ", parsed_level.error().message(), "\n")};
+    return bad_arguments(Concat("--level: ", parsed_level.error().message()), "");
   }
   options.level = *parsed_level;
   return options;

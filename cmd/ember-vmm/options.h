@@ -1,6 +1,7 @@
 #ifndef EMBER_CMD_EMBER_VMM_OPTIONS_H_
 #define EMBER_CMD_EMBER_VMM_OPTIONS_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -24,6 +25,10 @@ struct VmmOptions {
   size_t http_api_max_payload_bytes = 51200;
   std::optional<size_t> mmds_size_limit_bytes;  // absent: http_api_max_payload_bytes
   std::optional<std::string> metadata_file;
+  // When the parent began to start us, on the monotonic and on the CPU clock, and what it had used.
+  std::optional<uint64_t> start_time_us;
+  std::optional<uint64_t> start_time_cpu_us;
+  uint64_t parent_cpu_time_us = 0;
 };
 
 // The command line said all there is to do (--help, --version) or was wrong.
@@ -33,7 +38,7 @@ struct EarlyExit {
   std::string error;  // for stderr
 };
 
-// Reads the command line. Called once, from main.
+// Reads the command line. Help and errors name the program as argv[0] does. Called once, from main.
 std::variant<VmmOptions, EarlyExit> ParseCommandLine(int argc, const char* const* argv);
 
 }  // namespace ember

@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <csignal>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/concat.h"
 #include "base/event_loop.h"
+#include "base/fatal_signals.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/signals.h"
@@ -30,7 +32,6 @@ using vmm::ToInteger;
 // A file is as large as it must be, not as large as a disk.
 constexpr uint64_t kMaxConfigFileBytes = uint64_t{1024} * 1024;
 constexpr int kSignalExitBase = 128;
-constexpr int kHangupExit = 156;  // the contract's
 
 Status SetUpLog(const VmmOptions& options) {
   ConfigureLog({.level = options.level,
@@ -53,6 +54,10 @@ Result<std::string> ReadTextFile(const std::string& path, uint64_t limit_bytes) 
   return text;
 }
 
+Result<std::string> ReadConfigFile(const std::string& path) {
+  return ReadTextFile(path, kMaxConfigFileBytes);
+}
+
 // The process's parts, while it lives.
 class Process {
  public:
@@ -67,6 +72,7 @@ class Process {
   Result<int> Loop();
   Status TakeTerminal();
   vmm::MachineHost Host();
+  BootTimer::Start StartTimes() const;
   Status StartFromFile(const std::string& path);
   Status TakeMetadata(const std::string& path);
   size_t MetadataLimit() const;
@@ -130,7 +136,8 @@ Result<int> Process::Loop() {
 Status Process::WatchSignals() {
   signal_watch_.emplace(TRY(loop_->WatchReadable(signals_.get(), [this] {
     while (const std::optional<int> signal = TakeSignal(signals_)) {
-      exit_code_ = *signal == SIGHUP ? kHangupExit : kSignalExitBase + *signal;
+      fatal_signal_count(*signal).Add();
+      exit_code_ = *signal == SIGHUP ? ToInteger(ExitCode::kHangUp) : kSignalExitBase + *signal;
       end_reason_ = Concat("ended by signal ", *signal);
       EMBER_LOG(kInfo, end_reason_, "; exit code ", exit_code_);
       loop_->Stop();
@@ -147,6 +154,20 @@ Status Process::TakeTerminal() {
   return {};
 }
 
+// From when the parent began to start us, where it says so, else from main.
+BootTimer::Start Process::StartTimes() const {
+  using std::chrono::microseconds;
+  const auto time = [](uint64_t us) {
+    constexpr uint64_t kLongest = std::numeric_limits<int64_t>::max() / 4000;  // in nanoseconds
+    return microseconds(static_cast<int64_t>(std::min(us, kLongest)));
+  };
+  BootTimer::Start start{.wall = started_, .cpu = {}};
+  if (options_.start_time_us) start.wall = time(*options_.start_time_us);
+  if (options_.start_time_cpu_us) start.cpu = time(*options_.start_time_cpu_us);
+  start.cpu -= time(options_.parent_cpu_time_us);
+  return start;
+}
+
 vmm::MachineHost Process::Host() {
   vmm::MachineHost host{.loop = *loop_,
                         .metadata = controller_->metadata(),
@@ -160,7 +181,7 @@ vmm::MachineHost Process::Host() {
                         .boot_timer = std::nullopt,
                         .console_input = STDIN_FILENO};
   if (options_.boot_timer) {
-    host.boot_timer = BootTimer::Start{.wall = started_, .cpu = std::chrono::nanoseconds(0)};
+    host.boot_timer = StartTimes();
   }
   return host;
 }
@@ -180,9 +201,10 @@ Status Process::TakeMetadata(const std::string& path) {
 }
 
 Status Process::StartFromFile(const std::string& path) {
-  const std::string text = TRY(ReadTextFile(path, kMaxConfigFileBytes));
-  const vmm::VmConfig config = TRY_CONTEXT(vmm::ParseConfigFile(text), path);
+  const std::string text = TRY(ReadConfigFile(path));
+  const vmm::VmConfig config = TRY_CONTEXT(vmm::ParseConfigFile(text, ReadConfigFile), path);
   TRY(controller_->PerformHere(vmm::PutMachineConfig{config.machine}));
+  if (config.cpu) TRY(controller_->PerformHere(vmm::PutCpuConfig{*config.cpu}));
   TRY(controller_->PerformHere(vmm::PutBootSource{*config.boot_source}));
   for (const vmm::DriveConfig& drive : config.drives) {
     TRY(controller_->PerformHere(vmm::PutDrive{drive}));
@@ -212,8 +234,6 @@ int RunProcess(const VmmOptions& options, std::chrono::nanoseconds started) {
     EMBER_LOG(kError, "log: ", log.error().message());
     return ToInteger(ExitCode::kGenericError);
   }
-  // A console, log or client whose reader has gone shows as EPIPE where it is written to.
-  std::signal(SIGPIPE, SIG_IGN);
   Result<int> exit_code = Process(options, started).Run();
   if (exit_code) return *exit_code;
   EMBER_LOG(kError, exit_code.error().message(), "; exit code ",

@@ -4,12 +4,16 @@ Two hundred start-stop cycles through the API and what each leaves behind; how i
 by a bad command line or configuration. Writes JUnit XML where GTEST_OUTPUT says, as GoogleTest does.
 """
 
+import fcntl
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
+import time
 import unittest
 from pathlib import Path
 
@@ -24,6 +28,14 @@ NOT_RUN = 77
 # mov dx, 0x64; mov al, 0xfe; out dx, al; hlt
 RESET = b"\x66\xba\x64\x00\xb0\xfe\xee\xf4\xeb\xfd"
 HALT = b"\xf4\xeb\xfd"
+# Twice the letter A to the serial port.
+SPEAK_AND_RESET = b"\x66\xba\xf8\x03\xb0\x41\xee\xee" + RESET
+# mov eax, 0x40000001; xor ecx, ecx; cpuid; mov eax, edx; mov dx, 0x3f8; then four times out dx, al;
+# shr eax, 8.
+CPUID_AND_RESET = (b"\xb8\x01\x00\x00\x40\x31\xc9\x0f\xa2\x89\xd0\x66\xba\xf8\x03" +
+                   b"\xee\xc1\xe8\x08" * 4 + RESET)
+FATAL_SIGNALS = {signal.SIGSYS: 148, signal.SIGBUS: 149, signal.SIGSEGV: 150, signal.SIGXFSZ: 151,
+                 signal.SIGXCPU: 154, signal.SIGPIPE: 155, signal.SIGHUP: 156, signal.SIGILL: 157}
 
 
 class Process(unittest.TestCase):
@@ -36,9 +48,22 @@ class Process(unittest.TestCase):
         path.write_bytes(payload.image(code))
         return path
 
-    def run_vmm(self, *words):
-        return subprocess.run([machine.VMM, *words], capture_output=True, text=True, timeout=30,
-                              stdin=subprocess.DEVNULL)
+    def config(self, code, **sections):
+        """A configuration file for a guest of this code."""
+        path = Path(self.directory.name) / "config.json"
+        path.write_text(json.dumps({"drives": [], "boot-source": {
+            "kernel_image_path": str(self.kernel(code))}, **sections}))
+        return path
+
+    def run_vmm(self, *words, program=None):
+        return subprocess.run([program or machine.VMM, *words], capture_output=True, text=True,
+                              timeout=30, stdin=subprocess.DEVNULL)
+
+    def contracts_name(self):
+        """The program under the name that the API's contract has for it."""
+        path = Path(self.directory.name) / "firecracker"
+        path.symlink_to(machine.VMM)
+        return str(path)
 
     def test_two_hundred_processes_leave_no_socket_process_or_file(self):
         kernel = self.kernel(RESET)
@@ -62,6 +87,50 @@ class Process(unittest.TestCase):
                 vm.start()
                 vm.signal(number)
                 vm.wait(code, timeout=30)
+
+    def test_each_fatal_signal_ends_with_its_code_and_leaves_nothing(self):
+        sanitized = b"__asan_init" in Path(machine.VMM).read_bytes()
+        for number, code in FATAL_SIGNALS.items():
+            if sanitized and number in (signal.SIGSEGV, signal.SIGBUS):
+                continue  # the sanitizer's to report
+            with self.subTest(signal=number), machine.Machine(self.kernel(HALT)) as vm:
+                sockets = [str(vm.directory / name) for name in ("vsock", "port", "port.ctl")]
+                vm.devices = [
+                    ("/vsock", {"guest_cid": 3, "uds_path": sockets[0]}),
+                    ("/console", {"ports": [{"id": "p", "socket_path": sockets[1]}]})]
+                vm.start()
+                for path in sockets:
+                    self.assertTrue(os.path.exists(path), path)
+                vm.signal(number)
+                vm.wait(code, timeout=30)  # with the log's last line and the API's socket
+                self.assertEqual(sorted(os.listdir(vm.directory)), ["console", "log"])
+
+    def test_a_fatal_signal_puts_the_terminal_back(self):
+        ours, theirs = pty.openpty()
+        before = termios.tcgetattr(theirs)
+        config = self.config(HALT)
+        process = subprocess.Popen(
+            [machine.VMM, "--no-api", "--config-file", str(config), "--boot-timer"],
+            stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0))
+        while termios.tcgetattr(theirs) == before:
+            self.assertIsNone(process.poll())
+            time.sleep(0.005)
+        process.send_signal(signal.SIGXCPU)
+        self.assertEqual(process.wait(30), 154)
+        self.assertEqual(termios.tcgetattr(theirs), before)
+        os.close(ours)
+        os.close(theirs)
+
+    def test_a_console_whose_reader_has_gone_ends_nothing(self):
+        config = self.config(SPEAK_AND_RESET)
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([machine.VMM, "--no-api", "--config-file", str(config)],
+                              stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE,
+                              timeout=30)
+        os.close(writer)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_a_guest_that_faults_thrice_ends_with_4(self):
         # lidt [0]; int3: with no handler for it, nor for what follows.
@@ -100,13 +169,91 @@ class Process(unittest.TestCase):
 
     def test_a_bad_command_line_ends_with_153(self):
         for words in [["--no-such"], ["--id", "a b"], ["--id", "x" * 65], ["--level", "Loud"],
-                      ["--no-api"]]:
+                      ["--no-api"], ["--start-time-us", "soon"], ["--parent-cpu-time-us", "-1"],
+                      ["--http-api-max-payload-size", "much"], ["stray"]]:
             with self.subTest(words=words):
-                self.assertEqual(self.run_vmm(*words).returncode, 153)
+                done = self.run_vmm(*words)
+                self.assertEqual(done.returncode, 153)
+                self.assertTrue(done.stderr.startswith("ember-vmm: "), done.stderr)
+
+    def test_flags_for_what_this_version_cannot_do_are_refused_and_say_so(self):
+        for words, what in [(["--seccomp-filter", "/f"], "seccomp filters"),
+                            (["--snapshot-version"], "no snapshots"),
+                            (["--describe-snapshot", "/s"], "no snapshots"),
+                            (["--enable-pci"], "no PCI bus"),
+                            (["--seccomp-filter", "/f", "--no-seccomp"], "--seccomp-filter")]:
+            with self.subTest(words=words):
+                done = self.run_vmm(*words)
+                self.assertEqual(done.returncode, 153)
+                self.assertIn(what, done.stderr)
+
+    def test_the_other_flags_of_the_contract_are_taken(self):
+        done = self.run_vmm("--no-api", "--config-file", str(self.config(RESET)), "--no-seccomp",
+                            "--start-time-us", "1", "--start-time-cpu-us", "1",
+                            "--parent-cpu-time-us", "18446744073709551615", "--id=a-1",
+                            "--level", "debug", "--show-level", "--show-log-origin",
+                            "--http-api-max-payload-size", "1024")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, r"(?m)^\S+ \[a-1:")
 
     def test_help_and_version_say_so_and_end_with_0(self):
         self.assertIn("--api-sock", self.run_vmm("--help").stdout)
-        self.assertRegex(self.run_vmm("--version").stdout, r"Ember v\d+\.\d+\.\d+")
+        self.assertRegex(self.run_vmm("--version").stdout,
+                         r"^Ember v\d+\.\d+\.\d+\nFirecracker v\d+\.\d+\.\d+\n$")
+
+    def test_under_the_contract_s_name_it_answers_by_that_name(self):
+        program = self.contracts_name()
+        # Some take all of it, some the second word, some the last one.
+        self.assertRegex(self.run_vmm("--version", program=program).stdout,
+                         r"^Firecracker v\d+\.\d+\.\d+\n$")
+        self.assertIn("firecracker [OPTIONS]", self.run_vmm("--help", program=program).stdout)
+        done = self.run_vmm("--no-such", program=program)
+        self.assertEqual(done.returncode, 153)
+        self.assertTrue(done.stderr.startswith("firecracker: "), done.stderr)
+
+    def test_of_the_serial_port_s_output_what_exceeds_its_rate_is_dropped(self):
+        with machine.Machine(self.kernel(SPEAK_AND_RESET)) as vm:
+            vm.devices = [("/serial", {"rate_limiter": {"size": 1, "refill_time": 3600000}})]
+            vm.start()
+            vm.wait(code=0, timeout=30)
+            self.assertEqual(vm.console(), "A")
+
+    def test_a_guest_sees_the_processor_that_was_configured(self):
+        cpu = {"cpuid_modifiers": [{"leaf": "0x40000001", "subleaf": "0x0", "flags": 0, "modifiers": [
+            {"register": "edx", "bitmap": "0b01000101_01001101_01000010_01010010"}]}]}
+        by_path = Path(self.directory.name) / "cpu.json"
+        by_path.write_text(json.dumps(cpu))
+        for section in (cpu, str(by_path)):
+            with self.subTest(section=section):
+                config = self.config(CPUID_AND_RESET, **{"cpu-config": section})
+                done = self.run_vmm("--no-api", "--config-file", str(config))
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(done.stdout, "RBME")
+
+    def test_a_processor_that_the_host_cannot_make_is_refused_at_the_start(self):
+        amd = "AuthenticAMD" in Path("/proc/cpuinfo").read_text()
+        vendor = "CPU vendor mismatched between actual CPU and CPU template."
+        machine_config = {"vcpu_count": 1, "mem_size_mib": 32}
+        for path, body, what in [
+                ("/machine-config", {**machine_config, "cpu_template": "T2" if amd else "T2A"}, vendor),
+                ("/machine-config", {**machine_config, "cpu_template": "V1N1"}, "aarch64"),
+                ("/cpu-config", {"kvm_capabilities": ["99999"]}, "capability 99999"),
+                ("/cpu-config", {"msr_modifiers": [{"addr": "0x12345678", "bitmap": "0b1"}]},
+                 "Register Address: 0x12345678"),
+                ("/cpu-config", {"cpuid_modifiers": [
+                    {"leaf": "0x7fffffff", "subleaf": "0x1", "flags": 0, "modifiers": []}]},
+                 "Leaf: 0x7fffffff, Subleaf: 0x1")]:
+            with self.subTest(body=body), machine.Machine(self.kernel(RESET)) as vm:
+                vm.launch()
+                vm.configure()
+                vm.call("PUT", path, body)
+                status, answer = vm.request("PUT", "/actions", {"action_type": "InstanceStart"})
+                self.assertEqual(status, 400)
+                self.assertIn(what, answer["fault_message"])
+                # What is mended starts.
+                vm.call("PUT", "/machine-config", {**machine_config, "cpu_template": "None"})
+                vm.call("PUT", "/actions", {"action_type": "InstanceStart"})
+                vm.wait(code=0, timeout=30)
 
     def test_a_socket_path_in_use_is_refused_and_left_alone(self):
         with machine.Machine(self.kernel(HALT)) as vm:
