@@ -8,6 +8,9 @@ BOOT_TIMER = 0xC0000000
 # 32-bit protected mode, paging off: mov ebx, BOOT_TIMER; mov byte [ebx], 123; then halt for good.
 CODE = b"\xbb" + struct.pack("<I", BOOT_TIMER) + b"\xc6\x03\x7b" + b"\xf4\xeb\xfd"
 
+# The same, but it writes the register again and again, each time leaving the vCPU.
+BUSY_CODE = b"\xbb" + struct.pack("<I", BOOT_TIMER) + b"\xc6\x03\x7b" + b"\xeb\xfb"
+
 HEADER_BYTES, PROGRAM_HEADER_BYTES = 64, 56
 NOTE = struct.pack("<III", 4, 4, 18) + b"Xen\0" + struct.pack("<I", ENTRY)  # XEN_ELFNOTE_PHYS32_ENTRY
 

@@ -89,9 +89,23 @@ def api_call(path, method, target, body):
         raise RuntimeError(f"{method} {target}: {answer.decode()}")
 
 
-def configure_payload(path, directory, memory_mib=128):
+def api_time_ms(connection, method, target, body):
+    """How long one request takes on a connection that is kept; raises unless it succeeds."""
+    text = "" if body is None else json.dumps(body)
+    request = (f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n"
+               f"Content-Length: {len(text)}\r\n\r\n{text}").encode()
+    began = time.perf_counter()
+    connection.sendall(request)
+    answer = connection.recv(65536)
+    took = (time.perf_counter() - began) * 1000
+    if not answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 204 ")):
+        raise RuntimeError(f"{method} {target}: {answer.decode()}")
+    return took
+
+
+def configure_payload(path, directory, memory_mib=128, code=payload.CODE):
     kernel = Path(directory) / "payload"
-    kernel.write_bytes(payload.image())
+    kernel.write_bytes(payload.image(code))
     api_call(path, "PUT", "/machine-config", {"vcpu_count": 1, "mem_size_mib": memory_mib})
     api_call(path, "PUT", "/boot-source", {"kernel_image_path": str(kernel)})
 
@@ -138,6 +152,52 @@ def api_request(bench):
     ratios = [api / echo for api, echo in zip(samples["ember"], samples["echo"])]
     return row("api_request_ratio", "ratio", samples, floor="echo",
                value=statistics.median(ratios), ratio=statistics.median(ratios))
+
+
+def api_rate(bench):
+    """GET / over one connection that is kept, one request after the other."""
+    with tempfile.TemporaryDirectory() as directory:
+        process, _, path = bench.start_vmm(directory)
+        try:
+            measured = bench.probe("api_probe", path, bench.count(20))
+        finally:
+            end(process)
+    return row("api_requests_per_s", "1/s",
+               {"ember": [1e6 / mean for mean in measured["api_mean_us"]]})
+
+
+def api_p99(bench):
+    """p99 of the slowest of the calls there are while a guest runs, which leaves its vCPU for a device
+    all the time; one connection."""
+    calls = [("GET", "/", None), ("GET", "/version", None), ("GET", "/vm/config", None),
+             ("GET", "/machine-config", None), ("GET", "/balloon", None),
+             ("GET", "/hotplug/memory", None),
+             ("PATCH", "/vm", {"state": "Paused"}), ("PATCH", "/vm", {"state": "Resumed"}),
+             ("PATCH", "/drives/disk", {"drive_id": "disk", "rate_limiter": {
+                 "ops": {"size": 100, "refill_time": 100}}})]
+    times = {call[:2] + (str(call[2]),): [] for call in calls}
+    with tempfile.TemporaryDirectory() as directory:
+        process, _, path = bench.start_vmm(directory)
+        try:
+            configure_payload(path, directory, code=payload.BUSY_CODE)
+            disk = Path(directory) / "disk"
+            disk.write_bytes(bytes(MIB))
+            api_call(path, "PUT", "/drives/disk", {"drive_id": "disk", "path_on_host": str(disk),
+                                                   "is_root_device": False})
+            api_call(path, "PUT", "/balloon", {"amount_mib": 0, "deflate_on_oom": True})
+            api_call(path, "PUT", "/hotplug/memory", {"total_size_mib": 128})
+            api_call(path, "PUT", "/actions", {"action_type": "InstanceStart"})
+            connection = connect(path)
+            for _ in range(bench.count(1000)):
+                for method, target, body in calls:
+                    took = api_time_ms(connection, method, target, body)
+                    times[method, target, str(body)].append(took)
+            connection.close()
+        finally:
+            end(process)
+    p99 = {call: statistics.quantiles(taken, n=100)[98] for call, taken in times.items()}
+    slowest = max(p99, key=p99.get)
+    return row("api_call_p99_ms", "ms", {"ember": times[slowest]}, value=p99[slowest])
 
 
 def start_to_first_exit(bench):
@@ -229,6 +289,8 @@ def boot_vs_qemu(bench):
 ROWS = {
     "api_ready_ms": api_ready,
     "api_request_ratio": api_request,
+    "api_requests_per_s": api_rate,
+    "api_call_p99_ms": api_p99,
     "start_to_first_exit_ms": start_to_first_exit,
     "exit_dispatch_ns": exit_dispatch,
     "pss_without_guest_mib": pss,

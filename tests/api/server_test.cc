@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -135,6 +136,67 @@ TEST_F(ServerTest, ServesAThousandConnectionsOneAfterTheOther) {
   ExpectServed();
   // The last ones' may not be closed yet.
   EXPECT_LE(OpenDescriptors(), descriptors + 2);
+}
+
+TEST_F(ServerTest, ServesAThousandConnectionsAtOnce) {
+  constexpr size_t kClients = 1000;
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  // Both ends of each are this process's here.
+  if (limit.rlim_max < 2 * kClients + 100) GTEST_SKIP() << limit.rlim_max << " descriptors at most";
+  Serve();
+  std::vector<ApiClient> clients;
+  for (size_t i = 0; i < kClients; ++i) {
+    clients.push_back(Connect());
+    ASSERT_TRUE(clients.back().Send(kHalfARequest));
+  }
+  ExpectServed();
+  for (ApiClient& client : clients) ASSERT_TRUE(client.Send("ngth: 2\r\n\r\n{}"));
+  for (ApiClient& client : clients) {
+    ASSERT_THAT(client.Receive().value_or(Reply{}).body, HasSubstr("missing field `vcpu_count`"));
+  }
+  for (ApiClient& client : clients) {
+    ASSERT_EQ(client.Call("GET", "/version").value_or(Reply{}).status, 200);
+  }
+}
+
+TEST_F(ServerTest, AClientThatSendsByteByByteHoldsUpNobody) {
+  Serve();
+  ApiClient slow = Connect();
+  ApiClient other = Connect();
+  for (const char byte : RequestBytes("PATCH", "/machine-config", R"({"vcpu_count":2})")) {
+    ASSERT_TRUE(slow.Send({&byte, 1}));
+    ASSERT_EQ(other.Call("GET", "/version").value_or(Reply{}).status, 200);
+  }
+  EXPECT_EQ(slow.Receive().value_or(Reply{}).status, 204);
+}
+
+TEST_F(ServerTest, ABodyOfTheLimitIsTakenAndOneByteMoreIsNot) {
+  Serve();
+  std::string body = R"({"vcpu_count":2})";
+  body.resize(51200, ' ');
+  ApiClient client = Connect();
+  EXPECT_EQ(client.Call("PATCH", "/machine-config", body).value_or(Reply{}).status, 204);
+  const Reply refused = client.Call("PATCH", "/machine-config", body + ' ').value_or(Reply{});
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, HasSubstr("Request payload with size 51201 is larger than the limit of "
+                                      "51200 allowed by server."));
+  EXPECT_TRUE(client.AwaitEnd());
+  ExpectServed();
+}
+
+TEST_F(ServerTest, AClientThatReadsNothingHoldsUpNobody) {
+  Serve();
+  ApiClient deaf = Connect();
+  Thread writer = *Thread::Start("deaf", [&deaf] {
+    // Until the socket takes no more, which is where its patience ends.
+    for (int i = 0; i < 20'000 && deaf.Send(RequestBytes("GET", "/vm/config", "")); ++i) {
+    }
+  });
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(Call("GET", "/version").status, 200) << i;
+  StopAll();
 }
 
 TEST_F(ServerTest, ServesThoseWhoKeepTheirConnections) {

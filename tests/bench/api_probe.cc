@@ -1,6 +1,6 @@
 // api_probe SOCKET ROUNDS: times GET / on the API's socket against a bare echo over a Unix socket
 // of our own, in turns, so that both see the same machine. Prints
-//   {"api_us": [median of each round…], "echo_us": […]}
+//   {"api_us": [median of each round…], "api_mean_us": [mean of each…], "echo_us": […]}
 // The echo answers as many bytes as the API does, and each of the two is a process of its own.
 #include <poll.h>
 #include <sys/socket.h>
@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,11 +82,17 @@ size_t AnswerBytes(const Fd& api) {
   ::_exit(0);
 }
 
-double Round(const Fd& fd, size_t answer_bytes) {
+struct RoundTimes {
+  double median_us;
+  double mean_us;
+};
+
+RoundTimes Round(const Fd& fd, size_t answer_bytes) {
   std::vector<double> times(kRequestsPerRound);
   std::ranges::generate(times, [&] { return Ask(fd, answer_bytes); });
+  const double sum = std::accumulate(times.begin(), times.end(), 0.0);
   std::ranges::nth_element(times, times.begin() + kRequestsPerRound / 2);
-  return times[kRequestsPerRound / 2];
+  return {.median_us = times[kRequestsPerRound / 2], .mean_us = sum / kRequestsPerRound};
 }
 
 void Print(const char* name, const std::vector<double>& values, const char* after) {
@@ -108,18 +115,21 @@ int Run(const std::string& socket_path, int rounds) {
   }
   theirs.Reset();
   std::vector<double> api_us;
+  std::vector<double> api_mean_us;
   std::vector<double> echo_us;
   for (int round = 0; round <= rounds; ++round) {
-    const double of_api = Round(api, answer_bytes);
-    const double of_echo = Round(ours, answer_bytes);
+    const RoundTimes of_api = Round(api, answer_bytes);
+    const RoundTimes of_echo = Round(ours, answer_bytes);
     if (round == 0) continue;  // warms up
-    api_us.push_back(of_api);
-    echo_us.push_back(of_echo);
+    api_us.push_back(of_api.median_us);
+    api_mean_us.push_back(of_api.mean_us);
+    echo_us.push_back(of_echo.median_us);
   }
   ours.Reset();
   ::waitpid(echo, nullptr, 0);
   std::printf("{");
   Print("api_us", api_us, ", ");
+  Print("api_mean_us", api_mean_us, ", ");
   Print("echo_us", echo_us, "}\n");
   return 0;
 }
