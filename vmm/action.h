@@ -89,10 +89,11 @@ using DeviceAction =
                  GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting,
                  PatchMemoryHotplug, GetMemoryHotplug>;
 
-using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource, PutDrive, PutPmem,
-                            PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
-                            PutVsock, PutMemoryHotplug, PutMmdsConfig, InstanceStart, PauseVm,
-                            ResumeVm, SendCtrlAltDel, FlushMetrics, DeviceAction>;
+using Action =
+    std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource, PutDrive,
+                 PutPmem, PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
+                 PutVsock, PutMemoryHotplug, PutMmdsConfig, InstanceStart, PauseVm, ResumeVm,
+                 SendCtrlAltDel, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

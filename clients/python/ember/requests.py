@@ -45,6 +45,12 @@ class Requests:
         """Changes what is named of processors and memory. Before the start."""
         self.transport.call("PATCH", "/machine-config", body)
 
+    def put_cpu_config(self, **body: Unpack[types.CpuConfig]) -> None:
+        """Says what the guest's processors are to be, in place of what was said before. Before the
+        start.
+        """
+        self.transport.call("PUT", "/cpu-config", body)
+
     def put_boot_source(self, **body: Unpack[types.BootSource]) -> None:
         """Says what the guest boots. The files are opened to see that they can be, and again at the
         start. Before the start.

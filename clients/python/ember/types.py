@@ -182,11 +182,46 @@ class EntropyDevice(TypedDict):
     thread: NotRequired[Literal['Vmm', 'Own', None]]
 
 
+class CpuConfig(TypedDict):
+    """Changes of what the host's KVM offers. The machine's own bits stay: topology, the brand,
+    what a kernel expects at its entry.
+    """
+
+    kvm_capabilities: NotRequired[list[str] | None]
+    cpuid_modifiers: NotRequired[list[CpuidModifier] | None]
+    msr_modifiers: NotRequired[list[MsrModifier] | None]
+    reg_modifiers: NotRequired[list[dict[str, Any]] | None]
+    vcpu_features: NotRequired[list[dict[str, Any]] | None]
+
+
+class CpuidModifier(TypedDict):
+    """Changes of one answer."""
+
+    leaf: str
+    subleaf: str
+    flags: int
+    modifiers: list[CpuidRegisterModifier]
+
+
+class CpuidRegisterModifier(TypedDict):
+    """Changes of one register."""
+
+    register: Literal['eax', 'ebx', 'ecx', 'edx']
+    bitmap: str
+
+
+class MsrModifier(TypedDict):
+    """Changes of one model-specific register."""
+
+    addr: str
+    bitmap: str
+
+
 class SerialDevice(TypedDict):
     """Where the serial port's output goes."""
 
     serial_out_path: NotRequired[str | None]
-    rate_limiter: NotRequired[None]
+    rate_limiter: NotRequired[TokenBucket | None]
 
 
 class ConsolePort(TypedDict):
@@ -319,7 +354,7 @@ FullVmConfiguration = TypedDict("FullVmConfiguration", {
     "balloon": "Balloon | None",
     "drives": "list[Drive]",
     "boot-source": "BootSource | EmptyBootSource",
-    "cpu-config": "None",
+    "cpu-config": "CpuConfig | None",
     "logger": "None",
     "machine-config": "MachineConfiguration",
     "metrics": "None",
