@@ -13,6 +13,7 @@ class Report:
         self.passed = 0
         self.failures = []
         self.not_run = []
+        self.repeated = []  # what an emulated machine made fail once
 
     def add_command(self, name, status):
         if status == 0:
@@ -49,7 +50,9 @@ class Report:
     def add_cases(self, name, path):
         """Adds each case of a GoogleTest-style XML file; returns how many failed."""
         failed = 0
-        for case in ElementTree.parse(path).getroot().iter("testcase"):
+        root = ElementTree.parse(path).getroot()
+        self.repeated += [f"{name}: {case.get('name')}" for case in root.iter("repeated")]
+        for case in root.iter("testcase"):
             full_name = f"{name}: {case.get('classname')}.{case.get('name')}"
             if case.find("failure") is not None or case.find("error") is not None:
                 self.failures.append(full_name)
@@ -63,6 +66,8 @@ class Report:
     def close(self):
         for name in self.not_run:
             print(f"NOT RUN: {name}")
+        for name in self.repeated:
+            print(f"REPEATED: {name}")
         for name in self.failures:
             print(f"FAILED: {name}")
         print(f"{self.passed} passed, {len(self.failures)} failed, {len(self.not_run)} skipped")

@@ -34,9 +34,8 @@ VMM = os.environ.get("EMBER_VMM", "ember-vmm")
 BOOT_TIMEOUT = 240
 STOP_TIMEOUT = 60
 
-# What is mapped in pieces as large as this when a machine starts is the guest's memory: nothing of
-# the VMM's own comes near, not even what malloc() reserves for a thread.
-LEAST_GUEST_MAPPING = 128 << 20
+# What guest memory is aligned to in the VMM.
+HUGE_PAGE = 2 << 20
 
 
 class Machine(Vmm):
@@ -93,9 +92,25 @@ class Machine(Vmm):
         self.launch()
         self.configure(words)
         self.call("PUT", "/actions", {"action_type": "InstanceStart"})
-        self.guest_ranges = [(start, end) for start, end, _ in self.mappings()
-                             if end - start >= LEAST_GUEST_MAPPING]
+        self.guest_ranges = self.find_guest_ranges()
         return self
+
+    def find_guest_ranges(self):
+        """Where the VMM has the guest's memory. A region may be many mappings beside each other: the
+        kernel's file, for one, is mapped into it."""
+        mib = [self.machine["mem_size_mib"]] + [body["total_size_mib"] for path, body in self.devices
+                                                if path == "/hotplug/memory"]
+        mappings = self.mappings()
+        ranges = []
+        for index, (first, _, _) in enumerate(mappings):
+            end = first
+            for start, piece_end, _ in mappings[index:]:
+                if first % HUGE_PAGE or start != end:
+                    break
+                end = piece_end
+                if (end - first) >> 20 in mib and (end - first) % (1 << 20) == 0:
+                    ranges.append((first, end))
+        return ranges
 
     def start_agent(self):
         """Starts the machine and waits until run() has somebody to talk to."""

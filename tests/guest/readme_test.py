@@ -36,16 +36,24 @@ def copy_tree(to):
                    cwd=ROOT, input=files, check=True)
 
 
+def run(script, directory):
+    environment = dict(os.environ, CCACHE_BASEDIR=directory)
+    return subprocess.run(["bash", "-c", script], cwd=directory, env=environment, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=1500)
+
+
 def main():
     found = blocks()
     assert len(found) >= 4, f"README.md has only {len(found)} blocks of commands"
     script = "set -ex\n" + "\n".join(runnable(block) for block in found)
     with tempfile.TemporaryDirectory(prefix="ember-readme.") as directory:
         copy_tree(directory)
-        environment = dict(os.environ, CCACHE_BASEDIR=directory)
-        done = subprocess.run(["bash", "-c", script], cwd=directory, env=environment, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=1500)
+        done = run(script, directory)
+        if done.returncode != 0 and not HARDWARE:
+            print(f"{done.stdout[-20000:]}\nreadme_test: once more, for the emulation may be to blame "
+                  "(CONTRIBUTING.md)", flush=True)
+            done = run(script, directory)
     print(done.stdout[-20000:])
     # Only the guests can have said these: the demo's shell, and the tour's root disk.
     said = re.search(r"the-guest-says goodbye", done.stdout) and re.search(r"/dev/root|/dev/vda",

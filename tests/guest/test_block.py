@@ -51,7 +51,7 @@ class Disks(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.vm = device_machine(vcpus=2)
-        cls.addClassCleanup(cls.vm.__exit__)
+        cls.addClassCleanup(cls.vm.close)
         cls.devices = {}
         for name, options in cls.KINDS.items():
             cls.devices[name] = f"/dev/vd{chr(ord('b') + len(cls.devices))}"

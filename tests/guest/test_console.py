@@ -56,7 +56,7 @@ class Console(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.vm = device_machine()
-        cls.addClassCleanup(cls.vm.__exit__)
+        cls.addClassCleanup(cls.vm.close)
         cls.console = cls.vm.directory / "console.sock"
         cls.data = cls.vm.directory / "data.sock"
         cls.vm.devices.append(("/console", {"ports": [

@@ -27,7 +27,7 @@ class MemoryGuest(unittest.TestCase):
     @classmethod
     def start(cls, vm):
         cls.vm = vm
-        cls.addClassCleanup(vm.__exit__)
+        cls.addClassCleanup(vm.close)
         vm.start_agent()
 
     def settle(self, get, condition, what):

@@ -16,7 +16,7 @@ class Metadata(unittest.TestCase):
 
     def start(self, **config):
         vm = device_machine()
-        self.addCleanup(vm.__exit__)
+        self.addCleanup(vm.close)
         tap = Tap("tap0", "192.168.80.0/24")
         self.addCleanup(tap.remove)
         vm.devices += [

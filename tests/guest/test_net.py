@@ -26,7 +26,7 @@ class Networks(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.vm = device_machine(vcpus=2)
-        cls.addClassCleanup(cls.vm.__exit__)
+        cls.addClassCleanup(cls.vm.close)
         cls.tap = Tap("tap0", "192.168.80.0/24")
         cls.addClassCleanup(cls.tap.remove)
         cls.limited = Tap("tap1", "192.168.81.0/24")

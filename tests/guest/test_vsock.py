@@ -65,7 +65,7 @@ class Streams(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.vm = device_machine(vcpus=2)
-        cls.addClassCleanup(cls.vm.__exit__)
+        cls.addClassCleanup(cls.vm.close)
         cls.uds = cls.vm.directory / "vsock"
         cls.vm.devices.append(("/vsock", {"guest_cid": 3, "uds_path": str(cls.uds)}))
         cls.vm.start_agent()
