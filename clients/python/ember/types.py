@@ -188,13 +188,13 @@ class CpuConfig(TypedDict):
     """
 
     kvm_capabilities: NotRequired[list[str] | None]
-    cpuid_modifiers: NotRequired[list[CpuidModifier] | None]
+    cpuid_modifiers: NotRequired[list[CpuidLeafModifier] | None]
     msr_modifiers: NotRequired[list[MsrModifier] | None]
     reg_modifiers: NotRequired[list[dict[str, Any]] | None]
     vcpu_features: NotRequired[list[dict[str, Any]] | None]
 
 
-class CpuidModifier(TypedDict):
+class CpuidLeafModifier(TypedDict):
     """Changes of one answer."""
 
     leaf: str
