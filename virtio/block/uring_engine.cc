@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sched.h>
 
 #include <cerrno>
 #include <thread>
@@ -90,6 +91,9 @@ class UringEngine final : public IoEngine, public HostWait {
   IoResult ResultOf(const IoCall& call, int result);
   // The next of the completion ring that is a call's.
   std::optional<Finished> TakeFromRing();
+  // The same, but where the ring is empty and more is under way in the page cache, the host's
+  // thread that does it may go on first.
+  std::optional<Finished> TakeFromRingOrYield();
   // Waits until there is something to take.
   void WaitForOne();
   // Makes nothing of the entries that the host did not take; their calls are in finished_.
@@ -110,6 +114,7 @@ class UringEngine final : public IoEngine, public HostWait {
   std::vector<Call> calls_;         // by tag
   unsigned with_host_ = 0;          // calls that are not in finished_ yet, nor taken
   std::vector<Finished> finished_;  // taken from the ring before TakeFinished() asked
+  bool may_yield_ = false;          // something was finished since the last time
 
   // Of Wait(). Only its thread has the descriptor polled, for on another the host would keep the
   // completion until that thread enters it next, which may be a vCPU's.
@@ -211,10 +216,25 @@ std::optional<UringEngine::Finished> UringEngine::TakeFromRing() {
   return std::nullopt;
 }
 
+// What the host cannot finish at once in the page cache, a thread of its own does, one call after
+// the other, and wakes ours for each. On a processor that both share, that thread goes on only when
+// ours lets it: then one interrupt tells the driver of all that it has done by then.
+std::optional<UringEngine::Finished> UringEngine::TakeFromRingOrYield() {
+  std::optional<Finished> finished = TakeFromRing();
+  if (!finished && with_host_ > 0 && may_yield_ && file_.memory_alignment_bytes == 1) {
+    ::sched_yield();
+    finished = TakeFromRing();
+    may_yield_ = false;
+  } else {
+    may_yield_ = finished.has_value();
+  }
+  return finished;
+}
+
 std::optional<IoCompletion> UringEngine::TakeFinished() {
   std::optional<Finished> finished;
   if (finished_.empty()) {
-    finished = TakeFromRing();
+    finished = TakeFromRingOrYield();
   } else {
     finished = finished_.back();
     finished_.pop_back();
