@@ -7,6 +7,7 @@ JUnit XML where GTEST_OUTPUT says, as GoogleTest does.
 import inspect
 import json
 import os
+import platform
 import sys
 import tempfile
 import threading
@@ -27,7 +28,9 @@ HALT = b"\xf4\xeb\xfd"
 RESET = b"\x66\xba\x64\x00\xb0\xfe\xee\xf4\xeb\xfd"
 # mov dx, 0x3f8; mov al, 'E'; out dx, al
 SAY_E = b"\x66\xba\xf8\x03\xb0E\xee"
-NEEDS_KVM = unittest.skipUnless(os.access("/dev/kvm", os.R_OK | os.W_OK), "no /dev/kvm to use")
+# The guests are x86-64's.
+NEEDS_KVM = unittest.skipUnless(
+    os.access("/dev/kvm", os.R_OK | os.W_OK) and platform.machine() == "x86_64", "no /dev/kvm to use")
 
 
 class Client(unittest.TestCase):
