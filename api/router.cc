@@ -44,6 +44,7 @@ constexpr Route kRoutes[] = {
     {Method::kDelete, "/drives/", DeleteDevice},
     {Method::kPut, "/entropy", PutEntropy},
     {Method::kGet, "/events", GetEvents, QueryRule::kOptional},
+    {Method::kGet, "/health", GetHealth, QueryRule::kOptional},
     {Method::kGet, "/hotplug/memory", GetMemoryHotplug},
     {Method::kPut, "/hotplug/memory", PutMemoryHotplug},
     {Method::kPatch, "/hotplug/memory", PatchMemoryHotplug},

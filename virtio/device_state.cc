@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/log.h"
@@ -99,6 +100,7 @@ void DeviceState::ActivateLocked() {
     return SetNeedsReset();
   }
   metrics_.activations.Add();
+  Report("device_ready");
   // For buffers, and notifications, that came before DRIVER_OK.
   for (uint32_t queue = 0; queue < queues_.size(); ++queue) {
     if (queues_[queue].ready) Notify(queue);
@@ -272,8 +274,15 @@ void DeviceState::DeviceFailed() {
 }
 
 void DeviceState::SetNeedsReset() {
-  status_.fetch_or(kNeedsReset, std::memory_order_release);
+  const uint8_t before = status_.fetch_or(kNeedsReset, std::memory_order_release);
+  if ((before & kNeedsReset) == 0) Report("device_needs_reset");
   interrupt_.NotifyConfigChange();
+}
+
+void DeviceState::Report(std::string_view event) {
+  if (journal_ != nullptr) {
+    journal_->AppendLimited(event, {{"device", std::string(device_.name())}});
+  }
 }
 
 }  // namespace ember::virtio

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/counter.h"
 #include "base/fd.h"
+#include "base/journal.h"
 #include "base/result.h"
 #include "base/thread_annotations.h"
 #include "memory/guest_memory.h"
@@ -43,7 +45,8 @@ enum class AddressHalf { kLow, kHigh };
 // Thread safety: all methods may be called from any thread. mutex_ is held over every call into the
 // device, so the device's thread working on a queue and a vCPU thread resetting it take turns, and
 // one waits for the other for as long as one OnNotify() lasts. Notify(), and the reads of status
-// and generation, take no lock. Nothing else is locked while mutex_ is held.
+// and generation, take no lock. Nothing else is locked while mutex_ is
+// held, but in the journal.
 class DeviceState final : public DriverEvents {
  public:
   // Borrows all three for its life.
@@ -54,6 +57,9 @@ class DeviceState final : public DriverEvents {
   ~DeviceState() override;
 
   VirtioDevice& device() { return device_; }
+  // Who is told when a driver has the device up, and when it must reset it; nobody without. Before
+  // any driver; outlives this.
+  void ReportTo(Journal& journal) { journal_ = &journal; }
   const TransportMetrics& metrics() const { return metrics_; }
   // For what a transport itself ignores.
   void CountIgnoredAccess() { metrics_.ignored_accesses.Add(); }
@@ -125,6 +131,7 @@ class DeviceState final : public DriverEvents {
   void ActivateLocked() REQUIRES(mutex_);
   Status TryActivateLocked() REQUIRES(mutex_);
   void SetNeedsReset();
+  void Report(std::string_view event);
   // The queue if it can be set up now, else null and counted.
   QueueConfig* ConfigurableQueueLocked(uint32_t queue) REQUIRES(mutex_);
 
@@ -134,6 +141,7 @@ class DeviceState final : public DriverEvents {
   Interrupt& interrupt_;
   const Features offered_;
   const std::vector<Fd> notify_fds_;
+  Journal* journal_ = nullptr;
 
   TransportMetrics metrics_;
 

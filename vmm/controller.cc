@@ -9,6 +9,7 @@ namespace ember::vmm {
 Controller::Controller(EventLoop& loop, MachineFactory factory, size_t metadata_limit_bytes)
     : loop_(loop),
       metadata_(metadata_limit_bytes),
+      loop_entry_(vitals_.AddLoop("loop", loop)),
       phase_(std::in_place_type<PrebootController>, std::move(factory)),
       snapshot_(std::make_shared<const Snapshot>()) {}
 
@@ -22,7 +23,9 @@ void Controller::Perform(Action action, Done done) {
 Result<Reply> Controller::PerformHere(const Action& action) {
   const VmConfig config_before = config();
   const MachineState state_before = state();
+  vitals_.BeginAction();
   Result<Reply> outcome = Dispatch(action);
+  vitals_.EndAction();
   // Before anyone learns of the outcome, so that who asks next sees what it changed.
   Publish();
   if (outcome) Record(action, config_before, journal_);

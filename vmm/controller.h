@@ -18,6 +18,7 @@
 #include "vmm/machine.h"
 #include "vmm/preboot_controller.h"
 #include "vmm/running_controller.h"
+#include "vmm/vitals.h"
 
 namespace ember::vmm {
 
@@ -69,6 +70,9 @@ class Controller {
   // What has happened. A record is there after the snapshot that shows its effect. Any thread.
   Journal& journal() { return journal_; }
   const Journal& journal() const { return journal_; }
+  // How its threads are. Any thread.
+  Vitals& vitals() { return vitals_; }
+  const Vitals& vitals() const { return vitals_; }
   // Writes the last record, "ended". As PerformHere().
   void NoteEnd(ProcessEnd end) EXCLUDES(mutex_);
 
@@ -82,6 +86,8 @@ class Controller {
   EventLoop& loop_;
   Journal journal_;
   mmds::Metadata metadata_;  // before the machine, whose devices read it
+  Vitals vitals_;
+  const Vitals::Entry loop_entry_;
 
   // Loop thread.
   std::variant<PrebootController, RunningController> phase_;

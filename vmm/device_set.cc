@@ -45,6 +45,8 @@ Result<std::unique_ptr<VirtioAttachment>> DeviceSet::Attach(
   return VirtioAttachment::Create(std::move(device), {.vm = site_.vm,
                                                       .mmio = site_.board.mmio(),
                                                       .loop = site_.loop,
+                                                      .journal = site_.journal,
+                                                      .vitals = site_.vitals,
                                                       .memory = site_.memory,
                                                       .place = place,
                                                       .thread = thread});
@@ -121,7 +123,7 @@ Status DeviceSet::AddEntropy(const EntropyConfig& entropy) {
 }
 
 Status DeviceSet::AddConsole(const ConsoleConfig& console) {
-  std::unique_ptr<virtio::ConsoleDevice> device = TRY(CreateConsole(console));
+  std::unique_ptr<virtio::ConsoleDevice> device = TRY(CreateConsole(console, site_.journal));
   console_.emplace(TRY(Plug("console", std::move(device), console.thread)));
   return {};
 }
@@ -134,7 +136,7 @@ Status DeviceSet::AddVsock(const VsockConfig& vsock) {
 
 Status DeviceSet::AddMemoryHotplug(const MemoryHotplugConfig& memory) {
   std::unique_ptr<virtio::MemDevice> device =
-      TRY(CreateMemoryHotplug(memory, site_.vm, site_.memory));
+      TRY(CreateMemoryHotplug(memory, site_.vm, site_.memory, &site_.journal));
   memory_hotplug_ = TRY(Plug("memory", std::move(device), memory.thread));
   return {};
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/event_loop.h"
+#include "base/journal.h"
 #include "base/result.h"
 #include "kvm/memory_slot.h"
 #include "kvm/vm.h"
@@ -30,6 +31,7 @@
 #include "vmm/config.h"
 #include "vmm/reply.h"
 #include "vmm/virtio_attachment.h"
+#include "vmm/vitals.h"
 
 namespace ember::vmm {
 
@@ -41,6 +43,8 @@ class DeviceSet {
     kvm::Vm& vm;  // these all outlive the devices
     Board& board;
     EventLoop& loop;
+    Journal& journal;
+    Vitals& vitals;
     const GuestMemory& memory;
     mmds::Metadata& metadata;
     AddressAllocator addresses;  // for memory that devices bring

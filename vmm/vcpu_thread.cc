@@ -86,6 +86,7 @@ void VcpuThread::Main() {
 bool VcpuThread::AwaitOrderToRun() {
   MutexLock lock(mutex_);
   if (order_ != Order::kRun && state_ == State::kRunning) {
+    pulse_.Enter(VcpuPulse::State::kPaused);
     state_ = State::kPaused;
     changed_.NotifyAll();
   }
@@ -101,7 +102,9 @@ bool VcpuThread::AwaitOrderToRun() {
 // Until a command may wait, or the end.
 void VcpuThread::RunGuest() {
   for (;;) {
+    pulse_.Enter(VcpuPulse::State::kGuest);
     const Result<kvm::Vcpu::RunResult> result = vcpu_->Run();
+    pulse_.Enter(VcpuPulse::State::kExit);
     if (!result) return End(kvm::StopReason::kHostFailure, result.error().message());
     if (*result == kvm::Vcpu::RunResult::kInterrupted) return;
     const std::optional<kvm::StopReason> stop =
@@ -114,6 +117,7 @@ void VcpuThread::End(kvm::StopReason reason, std::string details) {
   {
     // Before the callback: whoever it tells may at once wait for this vCPU to pause.
     MutexLock lock(mutex_);
+    pulse_.Enter(VcpuPulse::State::kEnded);
     state_ = State::kEnded;
     changed_.NotifyAll();
   }

@@ -10,6 +10,7 @@
 #include "kvm/exit_dispatch.h"
 #include "kvm/stop_reason.h"
 #include "kvm/vcpu.h"
+#include "vmm/vitals.h"
 
 namespace ember {
 class Bus;
@@ -60,6 +61,8 @@ class VcpuThread {
   // For registers; only while paused or stopped.
   const kvm::Vcpu& vcpu() const { return *vcpu_; }
   const kvm::VcpuMetrics& metrics() const { return metrics_; }
+  // What the thread is at. Any thread.
+  const VcpuPulse& pulse() const { return pulse_; }
 
  private:
   enum class Order { kPause, kRun, kStop };
@@ -82,6 +85,7 @@ class VcpuThread {
   const Bus& pio_;
   const ExitCallback on_exit_;
   kvm::VcpuMetrics metrics_;
+  VcpuPulse pulse_;
 
   Mutex mutex_;
   CondVar changed_;  // order_ or state_

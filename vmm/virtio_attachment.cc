@@ -1,5 +1,6 @@
 #include "vmm/virtio_attachment.h"
 
+#include <string>
 #include <utility>
 
 namespace ember::vmm {
@@ -11,6 +12,7 @@ Result<std::unique_ptr<VirtioAttachment>> VirtioAttachment::Create(
   attachment->line_ = TRY(site.vm.CreateInterruptLine(site.place.gsi));
   attachment->transport_ =
       TRY(virtio::MmioTransport::Create(*attachment->device_, site.memory, *attachment->line_));
+  attachment->transport_->state().ReportTo(site.journal);
   TRY(site.mmio.Insert(
       {.base = ToInteger(site.place.range.start), .size_bytes = site.place.range.size_bytes},
       attachment->transport_));
@@ -22,7 +24,11 @@ Result<std::unique_ptr<VirtioAttachment>> VirtioAttachment::Create(
   }
   TRY(attachment->WatchHostEvents(loop));
   // From here on the watches are its thread's.
-  if (attachment->own_loop_) TRY(attachment->StartThread());
+  if (attachment->own_loop_) {
+    TRY(attachment->StartThread());
+    attachment->own_entry_.emplace(
+        site.vitals.AddLoop(std::string(attachment->device_->name()), loop));
+  }
   return attachment;
 }
 

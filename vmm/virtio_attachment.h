@@ -2,10 +2,12 @@
 #define EMBER_VMM_VIRTIO_ATTACHMENT_H_
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/event_loop.h"
+#include "base/journal.h"
 #include "base/result.h"
 #include "base/thread.h"
 #include "devices/bus.h"
@@ -16,6 +18,7 @@
 #include "virtio/mmio_transport.h"
 #include "virtio/virtio_device.h"
 #include "vmm/thread_choice.h"
+#include "vmm/vitals.h"
 
 namespace ember::vmm {
 
@@ -29,6 +32,8 @@ class VirtioAttachment {
     kvm::Vm& vm;
     Bus& mmio;
     EventLoop& loop;
+    Journal& journal;
+    Vitals& vitals;
     const GuestMemory& memory;
     firmware::MmioDevice place;
     ThreadChoice thread = ThreadChoice::kVmm;
@@ -64,6 +69,7 @@ class VirtioAttachment {
   std::unique_ptr<EventLoop> own_loop_;               // null where the device is on the VMM's
   std::vector<EventLoop::Watch> watches_;
   Thread own_thread_;  // runs own_loop_
+  std::optional<Vitals::Entry> own_entry_;
 };
 
 }  // namespace ember::vmm

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/event_loop.h"
+#include "base/journal.h"
 #include "base/result.h"
 #include "devices/boot_timer.h"
 #include "devices/vm_request.h"
@@ -21,13 +22,16 @@
 #include "vmm/machine.h"
 #include "vmm/machine_end.h"
 #include "vmm/vcpu_thread.h"
+#include "vmm/vitals.h"
 
 namespace ember::vmm {
 
 // What the process gives its machine.
 struct MachineHost {
-  EventLoop& loop;                             // outlives the machine
-  mmds::Metadata& metadata;                    // likewise
+  EventLoop& loop;  // these four outlive the machine
+  mmds::Metadata& metadata;
+  Journal& journal;
+  Vitals& vitals;
   std::function<void(MachineEnd)> on_end;      // called once, on the loop thread
   std::optional<BootTimer::Start> boot_timer;  // none: the guest gets no boot timer
   int console_input = -1;                      // borrowed while it builds; -1: none
@@ -73,7 +77,8 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   VmConfig config_;  // the loop thread
   std::atomic<bool> ending_{false};
 
-  std::vector<std::unique_ptr<VcpuThread>> vcpus_;  // last, so that they end before what they use
+  std::vector<std::unique_ptr<VcpuThread>> vcpus_;  // these end before what they use
+  std::vector<Vitals::Entry> vcpu_entries_;         // of the threads
 };
 
 }  // namespace ember::vmm

@@ -62,6 +62,8 @@ class VirtualMachine::Builder {
     machine_->devices_ = TRY(DeviceSet::Create(config_, {.vm = *machine_->vm_,
                                                          .board = *machine_->board_,
                                                          .loop = machine_->host_.loop,
+                                                         .journal = machine_->host_.journal,
+                                                         .vitals = machine_->host_.vitals,
                                                          .memory = *machine_->memory_,
                                                          .metadata = machine_->host_.metadata,
                                                          .addresses = addresses}));
@@ -146,6 +148,9 @@ class VirtualMachine::Builder {
            .on_exit = [machine](kvm::VcpuIndex index, const kvm::ExitReport& report) {
              machine->OnVcpuEnd(index, report);
            }})));
+      const VcpuThread& thread = *machine_->vcpus_.back();
+      machine_->vcpu_entries_.push_back(machine_->host_.vitals.AddVcpu(
+          static_cast<uint32_t>(thread.vcpu().index()), thread.pulse()));
     }
     return {};
   }

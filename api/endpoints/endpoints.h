@@ -35,6 +35,8 @@ Result<Outcome> PutEntropy(const Call& call);
 Result<Outcome> GetEvents(const Call& call);
 // hot_unplug.cc, for drives, pmem and network-interfaces
 Result<Outcome> DeleteDevice(const Call& call);
+// health.cc
+Result<Outcome> GetHealth(const Call& call);
 // machine_config.cc
 Result<Outcome> GetMachineConfig(const Call& call);
 Result<Outcome> PutMachineConfig(const Call& call);

@@ -171,6 +171,8 @@ BootTimer::Start Process::StartTimes() const {
 vmm::MachineHost Process::Host() {
   vmm::MachineHost host{.loop = *loop_,
                         .metadata = controller_->metadata(),
+                        .journal = controller_->journal(),
+                        .vitals = controller_->vitals(),
                         .on_end =
                             [this](const vmm::MachineEnd& end) {
                               exit_code_ = ToInteger(end.exit_code);

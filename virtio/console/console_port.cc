@@ -71,6 +71,17 @@ void ConsolePort::Tidy() {
     if (!client->gone()) ++attached_;
     client->UpdateInterest(input_wanted_);
   }
+  if (attached_ == reported_) return;
+  const bool more = attached_ > reported_;
+  reported_ = attached_;
+  Report(more ? "console_attached" : "console_detached");
+}
+
+// Clients come and go as fast as they like: not more of it than of what a guest causes.
+void ConsolePort::Report(std::string_view event) const {
+  if (options_.journal == nullptr) return;
+  options_.journal->AppendLimited(
+      event, {{"port", options_.name}, {"clients", static_cast<uint64_t>(attached_)}});
 }
 
 void ConsolePort::SetInputWanted(bool wanted) {

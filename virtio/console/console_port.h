@@ -9,11 +9,13 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/event_set.h"
 #include "base/fd.h"
+#include "base/journal.h"
 #include "base/result.h"
 #include "virtio/console/acceptor.h"
 #include "virtio/console/console_client.h"
@@ -47,6 +49,7 @@ class ConsolePort {
     // How much of the output a client gets that attaches late; 0: only what comes after.
     size_t log_bytes = kMinRingBytes;
     std::optional<std::string> output_path;  // a file or FIFO; made, or emptied
+    Journal* journal = nullptr;              // told who comes and goes; outlives the port
   };
 
   // In the set it has the tokens with `index` in their upper 8 bits. `events` and `metrics` outlive
@@ -91,6 +94,7 @@ class ConsolePort {
   // Drops clients of which nothing can come any more, and waits for the others.
   void Tidy();
   void SendTo(ConsoleClient& client);
+  void Report(std::string_view event) const;
 
   // Constant after construction.
   const Options options_;
@@ -105,6 +109,7 @@ class ConsolePort {
   size_t unflushed_bytes_ = 0;
   std::vector<std::unique_ptr<ConsoleClient>> clients_;
   size_t attached_ = 0;  // clients that are not gone
+  size_t reported_ = 0;  // of them, as the journal has it
   size_t next_reader_ = 0;
   uint64_t next_token_;
   bool input_wanted_ = false;

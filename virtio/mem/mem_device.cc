@@ -35,6 +35,7 @@ MemDevice::MemDevice(Options options, Fd left_over)
     : memory_(options.memory),
       pluggable_(*options.memory.pluggable()),
       slot_bytes_(options.slot_bytes),
+      journal_(options.journal),
       left_over_(std::move(left_over)),
       work_(memory_, slot_bytes_, std::move(options.slots), metrics_) {
   config_.block_size = pluggable_.block_bytes();
@@ -199,12 +200,21 @@ void MemDevice::HandleState(Pending pending) {
 void MemDevice::FinishPending() {
   Pending pending = *std::exchange(active_->pending, std::nullopt);
   if (pending.request.type != VIRTIO_MEM_REQ_PLUG) {
+    ReportPlugged();
     return Answer(std::move(pending), VIRTIO_MEM_RESP_ACK);
   }
   // The host may have memory another time.
   if (work_.failed()) return Answer(std::move(pending), VIRTIO_MEM_RESP_BUSY);
   config_.plugged_size += pending.blocks.count * config_.block_size;
+  ReportPlugged();
   Answer(std::move(pending), VIRTIO_MEM_RESP_ACK);
+}
+
+// Block by block it would be too much to read; the last one tells.
+void MemDevice::ReportPlugged() const {
+  constexpr uint64_t kMib = uint64_t{1024} * 1024;
+  if (journal_ == nullptr || config_.plugged_size != config_.requested_size) return;
+  journal_->AppendLimited("memory_plugged", {{"plugged_size_mib", config_.plugged_size / kMib}});
 }
 
 void MemDevice::Answer(Pending pending, uint16_t type, uint16_t state) {

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/fd.h"
+#include "base/journal.h"
 #include "base/result.h"
 #include "memory/guest_memory.h"
 #include "virtio/mem/mem_request.h"
@@ -46,6 +47,7 @@ class MemDevice final : public VirtioDevice {
     const GuestMemory& memory;  // with pluggable memory; outlives the device
     uint64_t slot_bytes = 0;    // whole blocks; the pluggable memory is whole slots
     std::unique_ptr<MemSlots> slots;
+    Journal* journal = nullptr;  // told when all that was asked for is plugged; outlives the device
   };
 
   static Result<std::unique_ptr<MemDevice>> Create(Options options);
@@ -112,11 +114,13 @@ class MemDevice final : public VirtioDevice {
   void Count(const Pending& pending, uint16_t type);
   // The usable size that goes with the requested one: whole slots.
   uint64_t UsableFor(uint64_t requested_bytes) const;
+  void ReportPlugged() const;
 
   // Constant after construction.
   const GuestMemory& memory_;
   PluggableMemory& pluggable_;
   const uint64_t slot_bytes_;
+  Journal* const journal_;
   const Fd left_over_;  // an eventfd: readable while a reset has left work of the host's
 
   MemMetrics metrics_;

@@ -3,14 +3,17 @@
 
 #include <memory>
 
+#include "base/journal.h"
 #include "base/result.h"
 #include "virtio/console/console_device.h"
 #include "vmm/console/console.h"
 
 namespace ember::vmm {
 
-// The device of a console, its sockets there and its files open.
-Result<std::unique_ptr<virtio::ConsoleDevice>> CreateConsole(const ConsoleConfig& console);
+// The device of a console, its sockets there and its files open. The journal hears
+// of clients, and outlives it.
+Result<std::unique_ptr<virtio::ConsoleDevice>> CreateConsole(const ConsoleConfig& console,
+                                                             Journal& journal);
 
 }  // namespace ember::vmm
 

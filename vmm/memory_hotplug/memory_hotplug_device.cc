@@ -25,12 +25,14 @@ Result<PluggableMemory::Options> TakePluggable(const MemoryHotplugConfig& memory
 
 Result<std::unique_ptr<virtio::MemDevice>> CreateMemoryHotplug(const MemoryHotplugConfig& memory,
                                                                kvm::Vm& vm,
-                                                               const GuestMemory& guest_memory) {
+                                                               const GuestMemory& guest_memory,
+                                                               Journal* journal) {
   const uint64_t slot_bytes = memory.slot_size_mib * kMib;
   return virtio::MemDevice::Create(
       {.memory = guest_memory,
        .slot_bytes = slot_bytes,
-       .slots = std::make_unique<KvmMemSlots>(vm, *guest_memory.pluggable(), slot_bytes)});
+       .slots = std::make_unique<KvmMemSlots>(vm, *guest_memory.pluggable(), slot_bytes),
+       .journal = journal});
 }
 
 Status Update(virtio::MemDevice& device, const MemoryHotplugUpdate& update) {

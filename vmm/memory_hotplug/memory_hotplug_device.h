@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/journal.h"
 #include "base/result.h"
 #include "kvm/vm.h"
 #include "memory/address_allocator.h"
@@ -17,10 +18,12 @@ namespace ember::vmm {
 // The space for it, which guest memory is made with.
 Result<PluggableMemory::Options> TakePluggable(const MemoryHotplugConfig& memory,
                                                AddressAllocator& addresses);
-// The device for the pluggable memory of `guest_memory`; both outlive it.
+// The device for the pluggable memory of `guest_memory`; both outlive it, and so
+// does the journal, which hears of what is plugged.
 Result<std::unique_ptr<virtio::MemDevice>> CreateMemoryHotplug(const MemoryHotplugConfig& memory,
                                                                kvm::Vm& vm,
-                                                               const GuestMemory& guest_memory);
+                                                               const GuestMemory& guest_memory,
+                                                               Journal* journal = nullptr);
 
 // As MemDevice::SetRequestedSize(). While nobody else is in the device, and so is the next.
 Status Update(virtio::MemDevice& device, const MemoryHotplugUpdate& update);
