@@ -48,6 +48,7 @@ constexpr Route kRoutes[] = {
     {Method::kGet, "/hotplug/memory", GetMemoryHotplug},
     {Method::kPut, "/hotplug/memory", PutMemoryHotplug},
     {Method::kPatch, "/hotplug/memory", PatchMemoryHotplug},
+    {Method::kPut, "/lifecycle", PutLifecycle},
     {Method::kGet, "/machine-config", GetMachineConfig},
     {Method::kPut, "/machine-config", PutMachineConfig},
     {Method::kPatch, "/machine-config", PatchMachineConfig},

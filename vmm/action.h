@@ -77,10 +77,15 @@ struct PatchMemoryHotplug {
   MemoryHotplugUpdate update;
 };
 struct GetMemoryHotplug {};
+struct PutLifecycle {
+  LifecycleConfig lifecycle;
+};
 struct InstanceStart {};
 struct PauseVm {};
 struct ResumeVm {};
 struct SendCtrlAltDel {};
+struct PressPowerButton {};
+struct ResetInPlace {};
 struct FlushMetrics {};
 
 // What is asked of the devices of a machine that runs.
@@ -89,11 +94,11 @@ using DeviceAction =
                  GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting,
                  PatchMemoryHotplug, GetMemoryHotplug>;
 
-using Action =
-    std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource, PutDrive,
-                 PutPmem, PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
-                 PutVsock, PutMemoryHotplug, PutMmdsConfig, InstanceStart, PauseVm, ResumeVm,
-                 SendCtrlAltDel, FlushMetrics, DeviceAction>;
+using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource,
+                            PutDrive, PutPmem, PutNetworkInterface, PutSerial, PutBalloon,
+                            PutEntropy, PutConsole, PutVsock, PutMemoryHotplug, PutMmdsConfig,
+                            PutLifecycle, InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel,
+                            PressPowerButton, ResetInPlace, FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

@@ -33,8 +33,13 @@ class Recorder {
   void operator()(const PutMemoryHotplug&) const { Configured("hotplug/memory"); }
   void operator()(const PutMmdsConfig&) const { Configured("mmds/config"); }
 
+  void operator()(const PutMmdsConfig&) const { Configured("mmds/config"); }
+  void operator()(const PutLifecycle&) const { Configured("lifecycle"); }
+
   void operator()(const InstanceStart&) const { journal_.Append("started"); }
   void operator()(const SendCtrlAltDel&) const { journal_.Append("ctrl_alt_del"); }
+  void operator()(const PressPowerButton&) const { journal_.Append("power_button"); }
+  void operator()(const ResetInPlace&) const { journal_.Append("reset"); }
 
   void operator()(const DeviceAction& action) const { std::visit(*this, action); }
   void operator()(const PatchDrive& action) const {

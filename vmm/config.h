@@ -14,6 +14,7 @@
 #include "vmm/console/console.h"
 #include "vmm/cpu/cpu_config.h"
 #include "vmm/entropy/entropy.h"
+#include "vmm/lifecycle/lifecycle.h"
 #include "vmm/memory_hotplug/memory_hotplug.h"
 #include "vmm/mmds/mmds.h"
 #include "vmm/net/network_interface.h"
@@ -94,6 +95,7 @@ struct VmConfig {
   std::optional<ConsoleConfig> console;  // ours
   std::optional<VsockConfig> vsock;
   std::optional<MemoryHotplugConfig> memory_hotplug;
+  std::optional<LifecycleConfig> lifecycle;  // ours
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };

@@ -292,6 +292,9 @@ Result<VmConfig> ParseConfigFile(std::string_view text, const FileReader& read) 
     config.console = TRY_CONTEXT(ReadConsole(*section), "console");
     TRY_CONTEXT(Validate(*config.console), "console");
   }
+  if (const JsonValue* section = FindSection(json, "lifecycle")) {
+    config.lifecycle = TRY_CONTEXT(ReadLifecycle(*section), "lifecycle");
+  }
   config.vsock = TRY(ReadVsockSection(json));
   config.memory_hotplug = TRY(ReadMemoryHotplugSection(json));
   TRY(CheckSocketsWithHotplug(config.drives, config.memory_hotplug));
@@ -341,8 +344,9 @@ std::string ToJson(const VmConfig& config) {
   }
   out.EndArray();
   WriteSection(out, "memory-hotplug", config.memory_hotplug);
-  // Ours; a client of the contract meets it only where it set it.
+  // Ours; a client of the contract meets them only where it set them.
   if (config.console) WriteSection(out, "console", config.console);
+  if (config.lifecycle) WriteSection(out, "lifecycle", config.lifecycle);
   out.EndObject();
   return std::move(out).Take();
 }

@@ -13,6 +13,7 @@
 #include "vmm/console/console_json.h"
 #include "vmm/cpu/cpu_config_json.h"
 #include "vmm/entropy/entropy_json.h"
+#include "vmm/lifecycle/lifecycle_json.h"
 #include "vmm/memory_hotplug/memory_hotplug_json.h"
 #include "vmm/mmds/mmds_json.h"
 #include "vmm/net/network_interface_json.h"

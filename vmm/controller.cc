@@ -1,16 +1,53 @@
 #include "vmm/controller.h"
 
+#include <string_view>
 #include <utility>
 
 #include "vmm/action_events.h"
 
 namespace ember::vmm {
+namespace {
+
+std::string_view EventOf(EndCause cause) {
+  switch (cause) {
+    case EndCause::kPowerOff:
+      return "guest_powered_off";
+    case EndCause::kReboot:
+      return "guest_rebooted";
+    case EndCause::kPanic:
+      return "guest_panicked";
+    case EndCause::kTripleFault:
+      return "guest_crashed";
+    case EndCause::kFailure:
+      break;
+  }
+  return "failed";
+}
+
+EndPolicy PolicyFor(EndCause cause, const LifecycleConfig& lifecycle) {
+  switch (cause) {
+    case EndCause::kPowerOff:
+      return lifecycle.on_halt;
+    case EndCause::kReboot:
+      return lifecycle.on_reboot;
+    case EndCause::kPanic:
+      return lifecycle.on_panic;
+    case EndCause::kTripleFault:
+      return lifecycle.on_crash;
+    case EndCause::kFailure:
+      break;
+  }
+  return EndPolicy::kExit;  // whatever it was, it would most likely happen again
+}
+
+}  // namespace
 
 Controller::Controller(EventLoop& loop, MachineFactory factory, size_t metadata_limit_bytes)
     : loop_(loop),
+      factory_(std::move(factory)),
       metadata_(metadata_limit_bytes),
       loop_entry_(vitals_.AddLoop("loop", loop)),
-      phase_(std::in_place_type<PrebootController>, std::move(factory)),
+      phase_(std::in_place_type<PrebootController>, factory_),
       snapshot_(std::make_shared<const Snapshot>()) {}
 
 Controller::~Controller() = default;
@@ -29,7 +66,7 @@ Result<Reply> Controller::PerformHere(const Action& action) {
   // Before anyone learns of the outcome, so that who asks next sees what it changed.
   Publish();
   if (outcome) Record(action, config_before, journal_);
-  NoteState(state_before);
+  if (!std::holds_alternative<ResetInPlace>(action)) NoteState(state_before);
   return outcome;
 }
 
@@ -48,15 +85,61 @@ void Controller::NoteState(MachineState before) {
 }
 
 Result<Reply> Controller::Dispatch(const Action& action) {
+  const bool has_machine = std::holds_alternative<RunningController>(phase_);
+  if (has_machine && std::holds_alternative<ResetInPlace>(action)) {
+    TRY(Reset());
+    return Reply{};
+  }
   if (auto* running = std::get_if<RunningController>(&phase_)) return running->Perform(action);
   auto& preboot = std::get<PrebootController>(phase_);
   if (!std::holds_alternative<InstanceStart>(action)) {
     TRY(preboot.Perform(action));
     return Reply{};
   }
-  std::unique_ptr<Machine> machine = TRY(preboot.Start());
-  phase_.emplace<RunningController>(std::move(machine));
+  TRY(Start(preboot));
   return Reply{};
+}
+
+Status Controller::Start(PrebootController& preboot) {
+  std::unique_ptr<Machine> machine = TRY(preboot.Start());
+  ++machines_;
+  phase_.emplace<RunningController>(std::move(machine));
+  return {};
+}
+
+Status Controller::Reset() {
+  VmConfig config = std::get<RunningController>(phase_).config();
+  // The old machine first: it has the files, taps and sockets that the new one opens.
+  auto& preboot = phase_.emplace<PrebootController>(factory_, std::move(config));
+  Status started = Start(preboot);
+  if (!started) journal_.Append("reset_failed", {{"reason", started.error().message()}});
+  return started;
+}
+
+bool Controller::OnGuestEnd(const MachineEnd& end, std::function<void(const Error&)> on_failure) {
+  auto* const running = std::get_if<RunningController>(&phase_);
+  if (running == nullptr) return false;
+  journal_.Append(EventOf(end.cause), {{"reason", end.reason}});
+  switch (PolicyFor(end.cause, running->config().lifecycle.value_or(LifecycleConfig{}))) {
+    case EndPolicy::kExit:
+      return false;
+    case EndPolicy::kPause:
+      running->NotePaused();
+      Publish();
+      journal_.Append("paused");
+      return true;
+    case EndPolicy::kReset:
+      break;
+  }
+  // Later: the machine is on the stack.
+  loop_.Post([this, number = machines_, on_failure = std::move(on_failure)] {
+    if (number != machines_ || !std::holds_alternative<RunningController>(phase_)) return;
+    const Status reset = Reset();
+    Publish();
+    if (!reset) return on_failure(reset.error());
+    journal_.Append("reset");
+  });
+  return true;
 }
 
 const VmConfig& Controller::config() const {

@@ -16,6 +16,7 @@
 #include "vmm/action.h"
 #include "vmm/config.h"
 #include "vmm/machine.h"
+#include "vmm/machine_end.h"
 #include "vmm/preboot_controller.h"
 #include "vmm/running_controller.h"
 #include "vmm/vitals.h"
@@ -64,6 +65,13 @@ class Controller {
 
   // The metadata of the machine: there before it, and changed without it. Any thread.
   mmds::Metadata& metadata() { return metadata_; }
+
+  // The guest has ended, and its machine is paused. Does what the configuration's policy says:
+  // leaves it so, or has the loop reset it; false where the process is to end. `on_failure` is
+  // called if the reset fails. As PerformHere().
+  bool OnGuestEnd(const MachineEnd& end, std::function<void(const Error&)> on_failure)
+      EXCLUDES(mutex_);
+
   // Never null. Any thread.
   std::shared_ptr<const Snapshot> snapshot() const EXCLUDES(mutex_);
 
@@ -78,12 +86,17 @@ class Controller {
 
  private:
   Result<Reply> Dispatch(const Action& action);
+  // Ends the machine and starts another one like it. After an error there is none, and the
+  // configuration can be mended and started.
+  Status Reset();
+  Status Start(PrebootController& preboot);
   const VmConfig& config() const;
   MachineState state() const;
   void Publish() EXCLUDES(mutex_);
   void NoteState(MachineState before);
 
   EventLoop& loop_;
+  const MachineFactory factory_;
   Journal journal_;
   mmds::Metadata metadata_;  // before the machine, whose devices read it
   Vitals vitals_;
@@ -92,6 +105,7 @@ class Controller {
   // Loop thread.
   std::variant<PrebootController, RunningController> phase_;
   std::optional<ProcessEnd> end_;
+  uint64_t machines_ = 0;  // how many were started
 
   mutable Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ GUARDED_BY(mutex_);

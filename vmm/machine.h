@@ -21,6 +21,8 @@ class Machine {
   virtual Status Resume() = 0;
   // Fails where no guest listens to the keyboard.
   virtual Status SendCtrlAltDel() = 0;
+  // The guest hears of it, if it listens.
+  virtual void PressPowerButton() = 0;
   // Asks something of a device. An error leaves everything as it was.
   virtual Result<Reply> Perform(const DeviceAction& action) = 0;
   // What the machine was built from, with what was changed since.

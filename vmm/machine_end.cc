@@ -27,24 +27,41 @@ ExitCode CodeOf(kvm::StopReason reason) {
   return ExitCode::kUnexpectedExit;
 }
 
+EndCause CauseOf(kvm::StopReason reason) {
+  switch (reason) {
+    case kvm::StopReason::kGuestShutdown:
+      return EndCause::kPowerOff;
+    case kvm::StopReason::kGuestReset:
+      return EndCause::kReboot;
+    case kvm::StopReason::kGuestCrash:
+      return EndCause::kPanic;
+    case kvm::StopReason::kTripleFault:
+      return EndCause::kTripleFault;
+    default:
+      return EndCause::kFailure;
+  }
+}
+
 }  // namespace
 
 MachineEnd EndOf(VmRequest request) {
   switch (request) {
     case VmRequest::kPowerOff:
-      return {ExitCode::kOk, "the guest powered off"};
+      return {ExitCode::kOk, "the guest powered off", EndCause::kPowerOff};
     case VmRequest::kReset:
-      return {ExitCode::kOk, "the guest rebooted"};
+      return {ExitCode::kOk, "the guest rebooted", EndCause::kReboot};
     case VmRequest::kGuestPanicked:
-      return {ExitCode::kGuestPanic, "the guest's kernel panicked"};
+      return {ExitCode::kGuestPanic, "the guest's kernel panicked", EndCause::kPanic};
     case VmRequest::kGuestCrashLoaded:
       break;
   }
-  return {ExitCode::kGuestPanic, "the guest's kernel crashed and started its crash kernel"};
+  return {ExitCode::kGuestPanic, "the guest's kernel crashed and started its crash kernel",
+          EndCause::kPanic};
 }
 
 MachineEnd EndOf(const kvm::ExitReport& report) {
-  return {CodeOf(report.reason), Concat(kvm::Name(report.reason), ": ", report.details)};
+  return {CodeOf(report.reason), Concat(kvm::Name(report.reason), ": ", report.details),
+          CauseOf(report.reason)};
 }
 
 }  // namespace ember::vmm

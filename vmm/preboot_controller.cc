@@ -166,6 +166,11 @@ Status PrebootController::Do(const PutMmdsConfig& action) {
   return {};
 }
 
+Status PrebootController::Do(const PutLifecycle& action) {
+  config_.lifecycle = action.lifecycle;
+  return {};
+}
+
 template <typename Other>
 Status PrebootController::Do(const Other&) {
   return Error("The requested operation is not supported before starting the microVM.");

@@ -15,7 +15,9 @@ namespace ember::vmm {
 // made whole. Loop thread.
 class PrebootController {
  public:
-  explicit PrebootController(MachineFactory factory) : factory_(std::move(factory)) {}
+  // `config` is that of a machine that was, or nothing yet.
+  explicit PrebootController(MachineFactory factory, VmConfig config = {})
+      : factory_(std::move(factory)), config_(std::move(config)) {}
 
   // Carries out one action other than InstanceStart. An error leaves everything as it was.
   Status Perform(const Action& action);
@@ -40,6 +42,7 @@ class PrebootController {
   Status Do(const PutVsock& action);
   Status Do(const PutMemoryHotplug& action);
   Status Do(const PutMmdsConfig& action);
+  Status Do(const PutLifecycle& action);
   // What needs a machine.
   template <typename Other>
   Status Do(const Other&);

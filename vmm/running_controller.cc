@@ -23,6 +23,11 @@ Result<Reply> RunningController::Do(const SendCtrlAltDel&) {
   return Reply{};
 }
 
+Result<Reply> RunningController::Do(const PressPowerButton&) {
+  machine_->PressPowerButton();
+  return Reply{};
+}
+
 Result<Reply> RunningController::Do(const DeviceAction& action) {
   return machine_->Perform(action);
 }

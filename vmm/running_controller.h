@@ -17,6 +17,8 @@ class RunningController {
 
   // Carries out one action. An error leaves everything as it was.
   Result<Reply> Perform(const Action& action);
+  // The machine has paused by itself.
+  void NotePaused() { paused_ = true; }
   bool paused() const { return paused_; }
   const VmConfig& config() const { return machine_->config(); }
 
@@ -24,6 +26,7 @@ class RunningController {
   Result<Reply> Do(const PauseVm& action);
   Result<Reply> Do(const ResumeVm& action);
   Result<Reply> Do(const SendCtrlAltDel& action);
+  Result<Reply> Do(const PressPowerButton& action);
   Result<Reply> Do(const FlushMetrics& action);
   Result<Reply> Do(const DeviceAction& action);
   // What describes a machine that is not there yet.

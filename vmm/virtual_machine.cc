@@ -16,11 +16,14 @@ Status VirtualMachine::Pause() {
 }
 
 Status VirtualMachine::Resume() {
+  ending_.store(false, std::memory_order_relaxed);
   for (const auto& vcpu : vcpus_) vcpu->Resume();
   return {};
 }
 
 Status VirtualMachine::SendCtrlAltDel() { return board_->SendCtrlAltDel(); }
+
+void VirtualMachine::PressPowerButton() { board_->PressPowerButton(); }
 
 Result<Reply> VirtualMachine::Perform(const DeviceAction& action) {
   return devices_->Perform(action, config_);
@@ -29,6 +32,7 @@ Result<Reply> VirtualMachine::Perform(const DeviceAction& action) {
 void VirtualMachine::Request(VmRequest request) {
   if (request == VmRequest::kGuestCrashLoaded) {
     EMBER_LOG_LIMITED(kWarning, "the guest's kernel crashed; its crash kernel takes over");
+    host_.journal.AppendLimited("guest_crash_kernel");
     return;
   }
   if (ending_.load(std::memory_order_relaxed)) return;
@@ -44,12 +48,14 @@ void VirtualMachine::OnVcpuEnd(kvm::VcpuIndex index, const kvm::ExitReport& repo
 void VirtualMachine::PostEnd(MachineEnd end) {
   // Relaxed: it only keeps the later ones out; the task carries what the first one says.
   if (ending_.exchange(true, std::memory_order_relaxed)) return;
-  host_.loop.Post([this, end = std::move(end)] { End(end); });
+  host_.loop.Post([this, alive = std::weak_ptr(alive_), end = std::move(end)] {
+    if (!alive.expired()) End(end);
+  });
 }
 
 void VirtualMachine::End(const MachineEnd& end) {
   for (const auto& vcpu : vcpus_) vcpu->RequestPause();
-  for (const auto& vcpu : vcpus_) vcpu->Stop();
+  for (const auto& vcpu : vcpus_) vcpu->WaitUntilPaused();
   board_->DrainConsole();
   host_.on_end(end);
 }

@@ -32,15 +32,17 @@ struct MachineHost {
   mmds::Metadata& metadata;
   Journal& journal;
   Vitals& vitals;
-  std::function<void(MachineEnd)> on_end;      // called once, on the loop thread
+  // Called on the loop thread when the guest has ended; no vCPU runs then. Once, unless the machine
+  // is resumed after it.
+  std::function<void(MachineEnd)> on_end;
   std::optional<BootTimer::Start> boot_timer;  // none: the guest gets no boot timer
   int console_input = -1;                      // borrowed while it builds; -1: none
 };
 
 // The machine itself: guest memory, the KVM machine, the board, virtio devices and vCPU threads.
-// When the guest ends it, or a vCPU can go on no further, it stops every vCPU, writes out the
-// console and says so to its host. Made, commanded and destroyed on the loop thread, while the loop
-// runs or after; Request() comes from vCPU threads.
+// When the guest ends it, or a vCPU can go on no further, it pauses every vCPU, writes out the
+// console and says so to its host, who destroys it or lets it be. Made, commanded and destroyed on
+// the loop thread, while the loop runs or after; Request() comes from vCPU threads.
 class VirtualMachine final : public Machine, private VmRequestSink {
  public:
   // Builds the machine of `config` and starts its guest. vmm/virtual_machine_builder.cc.
@@ -51,6 +53,7 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   Status Pause() override;
   Status Resume() override;
   Status SendCtrlAltDel() override;
+  void PressPowerButton() override;
   Result<Reply> Perform(const DeviceAction& action) override;
   const VmConfig& config() const override { return config_; }
 
@@ -76,6 +79,8 @@ class VirtualMachine final : public Machine, private VmRequestSink {
 
   VmConfig config_;  // the loop thread
   std::atomic<bool> ending_{false};
+  // Gone when the machine is: what is posted to the loop then does nothing.
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;  // these end before what they use
   std::vector<Vitals::Entry> vcpu_entries_;         // of the threads

@@ -4,10 +4,18 @@
 namespace ember::api {
 namespace {
 
-enum class ActionType : uint8_t { kFlushMetrics, kInstanceStart, kSendCtrlAltDel };
+enum class ActionType : uint8_t {
+  kFlushMetrics,
+  kInstanceStart,
+  kSendCtrlAltDel,
+  kPowerButton,
+  kResetInPlace
+};
 constexpr vmm::Named<ActionType> kActionTypes[] = {{"FlushMetrics", ActionType::kFlushMetrics},
                                                    {"InstanceStart", ActionType::kInstanceStart},
-                                                   {"SendCtrlAltDel", ActionType::kSendCtrlAltDel}};
+                                                   {"SendCtrlAltDel", ActionType::kSendCtrlAltDel},
+                                                   {"PowerButton", ActionType::kPowerButton},
+                                                   {"ResetInPlace", ActionType::kResetInPlace}};
 
 Result<ActionType> ReadActionType(const vmm::JsonValue& json) {
   static constexpr std::string_view kFields[] = {"action_type"};
@@ -23,6 +31,10 @@ Result<Outcome> PutActions(const Call& call) {
       return ActionCall{vmm::InstanceStart{}};
     case ActionType::kSendCtrlAltDel:
       return ActionCall{vmm::SendCtrlAltDel{}};
+    case ActionType::kPowerButton:
+      return ActionCall{vmm::PressPowerButton{}};
+    case ActionType::kResetInPlace:
+      return ActionCall{vmm::ResetInPlace{}};
     case ActionType::kFlushMetrics:
       break;
   }

@@ -37,6 +37,8 @@ Result<Outcome> GetEvents(const Call& call);
 Result<Outcome> DeleteDevice(const Call& call);
 // health.cc
 Result<Outcome> GetHealth(const Call& call);
+// lifecycle.cc
+Result<Outcome> PutLifecycle(const Call& call);
 // machine_config.cc
 Result<Outcome> GetMachineConfig(const Call& call);
 Result<Outcome> PutMachineConfig(const Call& call);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <csignal>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -73,6 +74,7 @@ class Process {
   Status TakeTerminal();
   vmm::MachineHost Host();
   BootTimer::Start StartTimes() const;
+  std::function<void(const Error&)> OnResetFailure();
   Status StartFromFile(const std::string& path);
   Status TakeMetadata(const std::string& path);
   size_t MetadataLimit() const;
@@ -175,6 +177,7 @@ vmm::MachineHost Process::Host() {
                         .vitals = controller_->vitals(),
                         .on_end =
                             [this](const vmm::MachineEnd& end) {
+                              if (controller_->OnGuestEnd(end, OnResetFailure())) return;
                               exit_code_ = ToInteger(end.exit_code);
                               end_reason_ = end.reason;
                               EMBER_LOG(kInfo, end_reason_, "; exit code ", exit_code_);
@@ -202,6 +205,15 @@ Status Process::TakeMetadata(const std::string& path) {
   return Error(Concat(path, ": exceeds the limit of ", MetadataLimit(), " bytes"));
 }
 
+std::function<void(const Error&)> Process::OnResetFailure() {
+  return [this](const Error& error) {
+    exit_code_ = ToInteger(ExitCode::kGenericError);
+    end_reason_ = Concat("the machine could not be reset: ", error.message());
+    EMBER_LOG(kError, end_reason_, "; exit code ", exit_code_);
+    loop_->Stop();
+  };
+}
+
 Status Process::StartFromFile(const std::string& path) {
   const std::string text = TRY(ReadConfigFile(path));
   const vmm::VmConfig config = TRY_CONTEXT(vmm::ParseConfigFile(text, ReadConfigFile), path);
@@ -224,6 +236,7 @@ Status Process::StartFromFile(const std::string& path) {
   if (config.memory_hotplug) {
     TRY(controller_->PerformHere(vmm::PutMemoryHotplug{*config.memory_hotplug}));
   }
+  if (config.lifecycle) TRY(controller_->PerformHere(vmm::PutLifecycle{*config.lifecycle}));
   if (config.console) TRY(controller_->PerformHere(vmm::PutConsole{*config.console}));
   TRY(controller_->PerformHere(vmm::InstanceStart{}));
   return {};

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/concat.h"
 #include "tests/api/api_fixture.h"
@@ -438,7 +439,8 @@ TEST_F(EndpointTest, UnknownActionIsToldTheKnownOnes) {
   ExpectFault(Call("PUT", "/actions", R"({"action_type":"Explode"})"),
               R"({"fault_message":"An error occurred when deserializing the json body of a )"
               R"(request: action_type: unknown variant `Explode`, expected one of )"
-              R"(`FlushMetrics`, `InstanceStart`, `SendCtrlAltDel`."})");
+              R"(`FlushMetrics`, `InstanceStart`, `SendCtrlAltDel`, `PowerButton`, )"
+              R"(`ResetInPlace`."})");
 }
 
 TEST_F(EndpointTest, PauseAndResumeNeedAMachine) {
@@ -505,6 +507,36 @@ TEST_F(EndpointTest, UnknownPathsAndMethodsAreNamed) {
                 Concat(R"({"fault_message":"Invalid request method and/or path: )",
                        std::string_view(method), " ", std::string_view(path), R"(."})"));
   }
+}
+
+TEST_F(EndpointTest, PowerButtonAndResetNeedAMachine) {
+  ExpectFault(Call("PUT", "/actions", R"({"action_type":"PowerButton"})"), kOnlyAfter);
+  ExpectFault(Call("PUT", "/actions", R"({"action_type":"ResetInPlace"})"), kOnlyAfter);
+  StartMachine();
+  EXPECT_EQ(Call("PUT", "/actions", R"({"action_type":"PowerButton"})").head, kEmpty204);
+  EXPECT_EQ(Call("PUT", "/actions", R"({"action_type":"ResetInPlace"})").head, kEmpty204);
+  EXPECT_EQ(room_.events(), (std::vector<std::string>{"start", "power button", "end", "start"}));
+}
+
+TEST_F(EndpointTest, LifecycleSetsWhatItNamesAndResetsTheRest) {
+  EXPECT_EQ(Call("PUT", "/lifecycle", R"({"on_panic":"Pause","on_halt":"Reset"})").head, kEmpty204);
+  EXPECT_EQ(Call("PUT", "/lifecycle", R"({"on_reboot":"Reset","on_crash":"Pause"})").head,
+            kEmpty204);
+  EXPECT_THAT(Call("GET", "/vm/config").body,
+              HasSubstr(R"("lifecycle":{"on_reboot":"Reset","on_panic":"Exit","on_halt":"Exit",)"
+                        R"("on_crash":"Pause"})"));
+}
+
+TEST_F(EndpointTest, LifecycleRefusesWhatItDoesNotKnow) {
+  EXPECT_THAT(Call("PUT", "/lifecycle", R"({"on_panic":"Ignore"})").body,
+              HasSubstr("on_panic: unknown variant `Ignore`, expected one of `Exit`, `Pause`, "
+                        "`Reset`"));
+  EXPECT_THAT(Call("PUT", "/lifecycle", R"({"on_nmi":"Exit"})").body,
+              HasSubstr("unknown field `on_nmi`"));
+  EXPECT_EQ(Call("PUT", "/lifecycle", R"({"on_panic":null})").status, 400);
+  EXPECT_THAT(Call("GET", "/vm/config").body, Not(HasSubstr("lifecycle")));
+  StartMachine();
+  ExpectFault(Call("PUT", "/lifecycle", R"({"on_panic":"Pause"})"), kOnlyBefore);
 }
 
 }  // namespace

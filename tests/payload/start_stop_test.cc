@@ -10,12 +10,14 @@
 #include <string>
 
 #include "base/event_loop.h"
+#include "base/journal.h"
 #include "base/sanitizer.h"
 #include "mmds/metadata.h"
 #include "tests/base/temporary_directory.h"
 #include "tests/payload/payload_guest.h"
 #include "tests/payload/payload_kernel.h"
 #include "vmm/virtual_machine.h"
+#include "vmm/vitals.h"
 
 namespace ember::vmm {
 namespace {
@@ -44,17 +46,23 @@ class StartStopTest : public ::testing::Test {
     const std::unique_ptr<EventLoop> loop = Must(EventLoop::Create());
     MachineEnd end;
     end.exit_code = ExitCode::kGenericError;
-    const std::unique_ptr<Machine> machine = Must(VirtualMachine::Build(
-        config_, {.loop = *loop, .metadata = metadata_, .on_end = [&](const MachineEnd& told) {
-                    end = told;
-                    loop->Stop();
-                  }}));
+    const std::unique_ptr<Machine> machine =
+        Must(VirtualMachine::Build(config_, {.loop = *loop,
+                                             .metadata = metadata_,
+                                             .journal = journal_,
+                                             .vitals = vitals_,
+                                             .on_end = [&](const MachineEnd& told) {
+                                               end = told;
+                                               loop->Stop();
+                                             }}));
     loop->Run();
     return end;
   }
 
   TemporaryDirectory directory_;
   mmds::Metadata metadata_{1024};
+  Journal journal_;
+  Vitals vitals_;
   VmConfig config_{.machine = {.vcpu_count = 2, .mem_size_mib = 32},
                    .boot_source = BootSource{.kernel_image_path = directory_.Write(
                                                  "kernel", PayloadKernel(ResetCode()))},
@@ -86,8 +94,11 @@ TEST_F(StartStopTest, AMachineThatCannotBeBuiltLeavesNothing) {
   config_.boot_source->kernel_image_path = directory_.Write("not-a-kernel", "text");
   const std::unique_ptr<EventLoop> loop = Must(EventLoop::Create());
   const auto fail = [&] {
-    const auto machine =
-        VirtualMachine::Build(config_, {.loop = *loop, .metadata = metadata_, .on_end = {}});
+    const auto machine = VirtualMachine::Build(config_, {.loop = *loop,
+                                                         .metadata = metadata_,
+                                                         .journal = journal_,
+                                                         .vitals = vitals_,
+                                                         .on_end = {}});
     ASSERT_FALSE(machine.has_value());
     EXPECT_THAT(machine.error().message(), testing::HasSubstr("not-a-kernel"));
   };
@@ -106,8 +117,9 @@ TEST_F(StartStopTest, MoreDrivesThanPlacesIsAnErrorThatSaysHowMany) {
     config_.drives.push_back(drive);
   }
   const std::unique_ptr<EventLoop> loop = Must(EventLoop::Create());
-  const auto machine =
-      VirtualMachine::Build(config_, {.loop = *loop, .metadata = metadata_, .on_end = {}});
+  const auto machine = VirtualMachine::Build(
+      config_,
+      {.loop = *loop, .metadata = metadata_, .journal = journal_, .vitals = vitals_, .on_end = {}});
   ASSERT_FALSE(machine.has_value());
   EXPECT_NE(machine.error().message().find("18 virtio devices"), std::string::npos);
 }

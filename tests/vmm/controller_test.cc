@@ -46,7 +46,8 @@ TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
   constexpr char kBefore[] =
       "The requested operation is not supported before starting the microVM.";
   constexpr char kAfter[] = "The requested operation is not supported after starting the microVM.";
-  const std::vector<Action> running = {PauseVm{}, ResumeVm{}, SendCtrlAltDel{}, FlushMetrics{}};
+  const std::vector<Action> running = {PauseVm{},          ResumeVm{},     SendCtrlAltDel{},
+                                       PressPowerButton{}, ResetInPlace{}, FlushMetrics{}};
   for (const Action& action : running) EXPECT_EQ(Fault(action), kBefore) << action.index();
   Start();
   const VmConfig config = controller_->snapshot()->config;
@@ -62,6 +63,7 @@ TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
                                        PutConsole{},
                                        PutVsock{},
                                        PutMemoryHotplug{},
+                                       PutLifecycle{},
                                        InstanceStart{}};
   for (const Action& action : preboot) EXPECT_EQ(Fault(action), kAfter) << action.index();
   EXPECT_EQ(controller_->snapshot()->config, config);
@@ -173,6 +175,114 @@ TEST_F(ControllerTest, MachineEndsWithItsController) {
   Start();
   controller_.reset();
   EXPECT_THAT(room_.events(), ElementsAre("start", "end"));
+}
+
+class GuestEndTest : public ControllerTest {
+ protected:
+  // What the loop does with what was posted to it.
+  void RunLoop() {
+    loop_->Post([this] { loop_->Stop(); });
+    loop_->Run();
+  }
+  bool End(EndCause cause) {
+    return controller_->OnGuestEnd({.reason = "it ended", .cause = cause},
+                                   [this](const Error& error) { failure_ = error.message(); });
+  }
+  void StartWith(const LifecycleConfig& lifecycle) {
+    ASSERT_TRUE(controller_->PerformHere(PutLifecycle{lifecycle}));
+    Start();
+  }
+  std::vector<std::string> Events() {
+    std::vector<std::string> events;
+    for (const Journal::Record& record : controller_->journal().After(0, 100).records) {
+      if (record.event != "configured") events.emplace_back(record.event);
+    }
+    return events;
+  }
+  MachineState state() const { return controller_->snapshot()->state; }
+
+  std::string failure_;
+};
+
+TEST_F(GuestEndTest, WithoutAPolicyTheProcessEnds) {
+  Start();
+  for (const EndCause cause : {EndCause::kPowerOff, EndCause::kReboot, EndCause::kPanic,
+                               EndCause::kTripleFault, EndCause::kFailure}) {
+    EXPECT_FALSE(End(cause));
+  }
+  EXPECT_THAT(Events(), ElementsAre("started", "guest_powered_off", "guest_rebooted",
+                                    "guest_panicked", "guest_crashed", "failed"));
+}
+
+TEST_F(GuestEndTest, PauseLeavesTheMachinePaused) {
+  StartWith({.on_panic = EndPolicy::kPause});
+  EXPECT_TRUE(End(EndCause::kPanic));
+  EXPECT_EQ(state(), MachineState::kPaused);
+  ASSERT_TRUE(controller_->PerformHere(ResumeVm{}));
+  EXPECT_EQ(state(), MachineState::kRunning);
+  EXPECT_THAT(Events(), ElementsAre("started", "guest_panicked", "paused", "resumed"));
+}
+
+TEST_F(GuestEndTest, ResetStartsAnotherMachineOfTheSameConfiguration) {
+  StartWith({.on_reboot = EndPolicy::kReset});
+  const VmConfig before = controller_->snapshot()->config;
+  EXPECT_TRUE(End(EndCause::kReboot));
+  EXPECT_THAT(room_.events(), ElementsAre("start"));  // not while the machine is on the stack
+  RunLoop();
+  EXPECT_THAT(room_.events(), ElementsAre("start", "end", "start"));
+  EXPECT_EQ(room_.started_config(), before);
+  EXPECT_EQ(state(), MachineState::kRunning);
+  EXPECT_THAT(Events(), ElementsAre("started", "guest_rebooted", "reset"));
+}
+
+TEST_F(GuestEndTest, EachCauseHasItsOwnPolicy) {
+  StartWith({.on_halt = EndPolicy::kPause, .on_crash = EndPolicy::kPause});
+  EXPECT_TRUE(End(EndCause::kPowerOff));
+  EXPECT_TRUE(End(EndCause::kTripleFault));
+  EXPECT_FALSE(End(EndCause::kReboot));
+  EXPECT_FALSE(End(EndCause::kPanic));
+  EXPECT_FALSE(End(EndCause::kFailure));
+}
+
+TEST_F(GuestEndTest, AResetThatFailsIsTold) {
+  StartWith({.on_reboot = EndPolicy::kReset});
+  EXPECT_TRUE(End(EndCause::kReboot));
+  room_.FailWith("no memory");
+  RunLoop();
+  EXPECT_EQ(failure_, "no memory");
+  EXPECT_THAT(Events(), ElementsAre("started", "guest_rebooted", "reset_failed"));
+}
+
+TEST_F(GuestEndTest, AMachineThatWasResetMeanwhileIsNotResetAgain) {
+  StartWith({.on_reboot = EndPolicy::kReset});
+  EXPECT_TRUE(End(EndCause::kReboot));
+  ASSERT_TRUE(controller_->PerformHere(ResetInPlace{}));
+  RunLoop();
+  EXPECT_THAT(room_.events(), ElementsAre("start", "end", "start"));
+}
+
+TEST_F(GuestEndTest, ResetInPlaceGoesOnFromAPause) {
+  Start();
+  ASSERT_TRUE(controller_->PerformHere(PauseVm{}));
+  ASSERT_TRUE(controller_->PerformHere(ResetInPlace{}));
+  EXPECT_EQ(state(), MachineState::kRunning);
+  EXPECT_THAT(Events(), ElementsAre("started", "paused", "reset"));
+}
+
+TEST_F(GuestEndTest, AfterAResetThatFailedTheMachineCanBeStartedAgain) {
+  Start();
+  room_.FailWith("no memory");
+  EXPECT_EQ(Fault(ResetInPlace{}), "no memory");
+  EXPECT_EQ(state(), MachineState::kNotStarted);
+  room_.FailWith("");
+  EXPECT_TRUE(controller_->PerformHere(InstanceStart{}));
+  EXPECT_EQ(state(), MachineState::kRunning);
+}
+
+TEST_F(GuestEndTest, ThePowerButtonIsTheMachines) {
+  Start();
+  ASSERT_TRUE(controller_->PerformHere(PressPowerButton{}));
+  EXPECT_THAT(room_.events(), ElementsAre("start", "power button"));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ class FakeMachineRoom {
     return [this](const VmConfig& config) { return Build(config); };
   }
 
-  // "start", "pause", "resume", "ctrl-alt-del", "device action N", "end" in order.
+  // "start", "pause", "resume", "ctrl-alt-del", "power button", "device action N", "end" in order.
   std::vector<std::string> events() const {
     const MutexLock lock(mutex_);
     return events_;
@@ -64,6 +64,7 @@ class FakeMachineRoom {
     Status Pause() override { return room_.Ask("pause"); }
     Status Resume() override { return room_.Ask("resume"); }
     Status SendCtrlAltDel() override { return room_.Ask("ctrl-alt-del"); }
+    void PressPowerButton() override { room_.Note("power button"); }
     Result<Reply> Perform(const DeviceAction& action) override {
       TRY(room_.Ask(Concat("device action ", action.index())));
       return room_.reply();
