@@ -140,6 +140,15 @@ Status Server::Impl::Listen() {
 }
 
 Status Server::Impl::Adopt(Fd listening) {
+  const auto option = [&](int name) {
+    int value = -1;
+    socklen_t size = sizeof(value);
+    return ::getsockopt(listening.get(), SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+  };
+  if (option(SO_DOMAIN) != AF_UNIX || option(SO_TYPE) != SOCK_STREAM ||
+      option(SO_ACCEPTCONN) != 1) {
+    return Error("API socket: the descriptor is not a Unix stream socket that listens");
+  }
   error_code error;
   acceptor_.assign(LocalProtocol(), listening.get(), error);
   if (error) return Error::FromErrorNumber("API socket: adopt a descriptor", error.value());

@@ -30,7 +30,8 @@ class Server {
   // Binds the socket and listens, so that clients can connect from here on. Fails if the path
   // exists, whoever left it there.
   static Result<std::unique_ptr<Server>> Listen(Options options);
-  // Serves a socket that listens already; socket_path is not looked at and not removed.
+  // Serves a socket that listens already, which must be a Unix stream socket; socket_path is not
+  // looked at and not removed.
   static Result<std::unique_ptr<Server>> Adopt(Fd listening, Options options);
   // Stops.
   ~Server();

@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <limits>
+#include <string_view>
+#include <system_error>
 
 #include "base/concat.h"
 
@@ -25,7 +28,36 @@ Result<Fd> Open(const std::string& path, int flags, std::string_view what) {
   return Fd(fd);
 }
 
+// Ours have FD_CLOEXEC from the beginning, which those we were started with cannot have.
+Result<Fd> DuplicateInherited(int number, int wanted_mode, const std::string& path) {
+  const int descriptor_flags = ::fcntl(number, F_GETFD);
+  if (descriptor_flags < 0) return Error::FromErrno("inherited descriptor", path);
+  if ((descriptor_flags & FD_CLOEXEC) != 0) {
+    return Error(Concat(path, " is not a descriptor that the process was started with"));
+  }
+  const int mode = ::fcntl(number, F_GETFL) & O_ACCMODE;
+  if (mode != O_RDWR && mode != wanted_mode) {
+    return Error(Concat(path, " was not opened for ",
+                        wanted_mode == O_RDONLY   ? "reading"
+                        : wanted_mode == O_WRONLY ? "writing"
+                                                  : "reading and writing"));
+  }
+  Fd duplicate(::fcntl(number, F_DUPFD_CLOEXEC, 0));
+  if (!duplicate.valid()) return Error::FromErrno("duplicate", path);
+  return duplicate;
+}
+
 }  // namespace
+
+std::optional<int> InheritedNumber(const std::string& path) {
+  constexpr std::string_view kPrefix = "/dev/fd/";
+  if (!path.starts_with(kPrefix)) return std::nullopt;
+  int number = -1;
+  const char* const end = path.data() + path.size();
+  const auto [rest, error] = std::from_chars(path.data() + kPrefix.size(), end, number);
+  if (error != std::errc() || rest != end || number < 0) return std::nullopt;
+  return number;
+}
 
 Fd& Fd::operator=(Fd&& other) noexcept {
   if (this != &other) {
@@ -41,10 +73,21 @@ void Fd::Reset() {
 }
 
 Result<Fd> OpenFile(const std::string& path, Access access) {
+  if (const std::optional<int> number = InheritedNumber(path)) {
+    return DuplicateInherited(*number, access == Access::kReadOnly ? O_RDONLY : O_RDWR, path);
+  }
   return Open(path, access == Access::kReadOnly ? O_RDONLY : O_RDWR, "open");
 }
 
 Result<Fd> CreateFile(const std::string& path) {
+  if (const std::optional<int> number = InheritedNumber(path)) {
+    Fd file = TRY(DuplicateInherited(*number, O_WRONLY, path));
+    const int flags = ::fcntl(file.get(), F_GETFL);
+    if (::fcntl(file.get(), F_SETFL, flags | O_NONBLOCK) < 0) {
+      return Error::FromErrno("make non-blocking", path);
+    }
+    return file;
+  }
   return Open(path, O_WRONLY | O_CREAT | O_TRUNC, "create");
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -34,10 +35,16 @@ class Fd {
 
 enum class Access { kReadOnly, kReadWrite };
 
+// N where `path` is "/dev/fd/N": a descriptor that the process was started with.
+std::optional<int> InheritedNumber(const std::string& path);
+
 // Opens an existing file with O_CLOEXEC. The error names the path. Never waits: a FIFO or device
-// comes back non-blocking, which regular files do not notice.
+// comes back non-blocking, which regular files do not notice. "/dev/fd/N" is not opened but
+// duplicated: it needs no permission and no file system, and what it was not opened for it does not
+// become; the descriptor itself stays as it is, to be named again. None of our own can be named.
 Result<Fd> OpenFile(const std::string& path, Access access);
-// Creates or truncates a file (mode 0600) for writing. Never waits, as OpenFile.
+// Creates or truncates a file (mode 0600) for writing. Never waits, as OpenFile; "/dev/fd/N", as
+// there, is not emptied.
 Result<Fd> CreateFile(const std::string& path);
 // A non-blocking eventfd with a count of 0.
 Result<Fd> CreateEventFd();

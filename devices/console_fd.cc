@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "base/concat.h"
 
@@ -18,6 +19,10 @@ int AccessFlags(Access access) { return access == Access::kReadOnly ? O_RDONLY :
 }  // namespace
 
 Result<Fd> OpenConsoleOutput(const std::string& path) {
+  if (const std::optional<int> number = InheritedNumber(path)) {
+    const Fd checked = TRY(CreateFile(path));  // that it is there, inherited and writable
+    return DuplicateConsoleFd(*number, Access::kReadWrite);
+  }
   constexpr mode_t kOwnerOnly = 0600;
   // Reading as well as writing: opening a FIFO without a reader for writing alone fails on Linux.
   Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | kOpenFlags, kOwnerOnly));

@@ -22,6 +22,7 @@ Status CheckCanOpen(const std::string& path, Access access, std::string_view fie
 // The same for a file that the builder makes where it is absent: then its folder must be there.
 Status CheckCanMakeOrOpen(const std::string& path, std::string_view field) {
   std::error_code ignored;
+  if (InheritedNumber(path)) return Error(Concat(field, ": ", path, " has no folder of its own"));
   if (std::filesystem::exists(path, ignored)) {
     return CheckCanOpen(path, Access::kReadWrite, field);
   }

@@ -82,8 +82,12 @@ std::string_view Refusal(const RefusedOptions& refused) {
 }
 
 void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
-  app.add_option("--api-sock", options.api_sock, "Path of the API's Unix socket")
-      ->capture_default_str();
+  auto* api_sock = app.add_option("--api-sock", options.api_sock, "Path of the API's Unix socket")
+                       ->capture_default_str();
+  app.add_option("--api-fd", options.api_fd,
+                 "Descriptor of a Unix socket that listens, to serve the API on instead")
+      ->excludes(api_sock)
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--id", options.id, "Identifier of this machine: letters, digits and '-'")
       ->capture_default_str()
       ->check(CheckId);
@@ -148,6 +152,7 @@ std::variant<VmmOptions, EarlyExit> ParseCommandLine(int argc, const char* const
   if (const std::string_view refusal = Refusal(refused); !refusal.empty()) {
     return bad_arguments(refusal, "");
   }
+  options.takes_listen_fds = app.count("--api-sock") == 0 && !options.api_fd;
   Result<LogLevel> parsed_level = ParseLogLevel(level);
   if (!parsed_level) {
     return bad_arguments(Concat("--level: ", parsed_level.error().message()), "");

@@ -13,6 +13,8 @@ namespace ember {
 // What the command line asks of ember-vmm. A plain value.
 struct VmmOptions {
   std::string api_sock = "/run/firecracker.socket";
+  std::optional<int> api_fd;     // a socket that listens, in place of api_sock
+  bool takes_listen_fds = true;  // the command line names no socket: LISTEN_FDS may
   std::string id = "anonymous-instance";
   std::optional<std::string> config_file;
   bool no_api = false;

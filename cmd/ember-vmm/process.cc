@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "cmd/ember-vmm/inherited_socket.h"
 #include "devices/terminal.h"
 #include "vmm/config_json.h"
 #include "vmm/controller.h"
@@ -69,6 +70,7 @@ class Process {
   Result<int> Run();
 
  private:
+  Result<std::unique_ptr<api::Server>> OpenServer() const;
   Status WatchSignals();
   Result<int> Loop();
   Status TakeTerminal();
@@ -98,8 +100,7 @@ Result<int> Process::Run() {
   signals_ = TRY(BlockSignalsAndOpenSignalFd({SIGTERM, SIGINT, SIGHUP}));
   // First of all: clients connect as soon as the socket is there.
   if (!options_.no_api) {
-    server_ = TRY(api::Server::Listen(
-        {.socket_path = options_.api_sock, .max_body_bytes = options_.http_api_max_payload_bytes}));
+    server_ = TRY(OpenServer());
   }
   loop_ = TRY(EventLoop::Create());
   TRY(WatchSignals());
@@ -125,6 +126,16 @@ Result<int> Process::Run() {
     }
   }
   return Loop();
+}
+
+Result<std::unique_ptr<api::Server>> Process::OpenServer() const {
+  const api::Server::Options options{.socket_path = options_.api_sock,
+                                     .max_body_bytes = options_.http_api_max_payload_bytes};
+  std::optional<Fd> inherited;
+  if (options_.api_fd) inherited = TRY(TakeInherited(*options_.api_fd));
+  if (options_.takes_listen_fds) inherited = TRY(TakeListenFd());
+  if (inherited) return api::Server::Adopt(*std::move(inherited), options);
+  return api::Server::Listen(options);
 }
 
 Result<int> Process::Loop() {

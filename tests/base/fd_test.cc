@@ -3,15 +3,18 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/concat.h"
 #include "base/mapping.h"
 #include "base/thread.h"
 #include "tests/base/temporary_directory.h"
@@ -207,6 +210,62 @@ TEST(MappingTest, MovedFromMappingIsEmptyAndMovesChangeNoAddress) {
   EXPECT_EQ(second.data(), data);
   second = Mapping::Anonymous(8192).value();
   EXPECT_EQ(second.size(), 8192u);
+}
+
+class InheritedFdTest : public testing::Test {
+ protected:
+  // As if the process had been started with it.
+  static Fd Inherited(int flags) {
+    Fd fd(::memfd_create("inherited", 0));
+    const Fd again(::open(Concat("/proc/self/fd/", fd.get()).c_str(), flags));
+    return Fd(::dup(again.get()));
+  }
+  static std::string PathOf(const Fd& fd) { return Concat("/dev/fd/", fd.get()); }
+};
+
+TEST_F(InheritedFdTest, IsDuplicatedAndCanBeNamedAgain) {
+  const Fd fd = Inherited(O_RDWR);
+  for (int i = 0; i < 2; ++i) {
+    const Result<Fd> opened = OpenFile(PathOf(fd), Access::kReadWrite);
+    ASSERT_TRUE(opened) << opened.error().message();
+    EXPECT_NE(opened->get(), fd.get());
+    EXPECT_NE(::fcntl(opened->get(), F_GETFD) & FD_CLOEXEC, 0);
+  }
+  EXPECT_EQ(::fcntl(fd.get(), F_GETFD), 0);
+}
+
+TEST_F(InheritedFdTest, DoesNotBecomeWhatItWasNotOpenedFor) {
+  const Fd fd = Inherited(O_RDONLY);
+  EXPECT_TRUE(OpenFile(PathOf(fd), Access::kReadOnly));
+  EXPECT_EQ(OpenFile(PathOf(fd), Access::kReadWrite).error().message(),
+            Concat(PathOf(fd), " was not opened for reading and writing"));
+  EXPECT_EQ(CreateFile(PathOf(fd)).error().message(),
+            Concat(PathOf(fd), " was not opened for writing"));
+}
+
+TEST_F(InheritedFdTest, OfOurOwnDescriptorsNoneCanBeNamed) {
+  const Fd own(::memfd_create("own", MFD_CLOEXEC));
+  EXPECT_EQ(OpenFile(PathOf(own), Access::kReadWrite).error().message(),
+            Concat(PathOf(own), " is not a descriptor that the process was started with"));
+}
+
+TEST_F(InheritedFdTest, ThatIsNotThereIsAnError) {
+  EXPECT_FALSE(OpenFile("/dev/fd/1000000", Access::kReadOnly));
+}
+
+TEST_F(InheritedFdTest, IsNotEmptiedWhereAFileWouldBeMade) {
+  const Fd fd = Inherited(O_RDWR);
+  ASSERT_EQ(::write(fd.get(), "log", 3), 3);
+  EXPECT_TRUE(CreateFile(PathOf(fd)));
+  EXPECT_EQ(*FileSize(fd, "inherited"), 3U);
+}
+
+TEST_F(InheritedFdTest, OnlyWholeNumbersName) {
+  EXPECT_EQ(InheritedNumber("/dev/fd/17"), 17);
+  for (const char* path : {"/dev/fd/", "/dev/fd/x", "/dev/fd/1x", "/dev/fd/-1", "/dev/fd",
+                           "/dev/fd/99999999999", "dev/fd/1"}) {
+    EXPECT_EQ(InheritedNumber(path), std::nullopt) << path;
+  }
 }
 
 }  // namespace
