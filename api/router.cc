@@ -56,6 +56,7 @@ constexpr Route kRoutes[] = {
     {Method::kPut, "/mmds", PutMmds},
     {Method::kPatch, "/mmds", PatchMmds},
     {Method::kPut, "/mmds/config", PutMmdsConfig},
+    {Method::kGet, "/memory", GetMemory},
     {Method::kPut, "/pmem/", PutPmem},
     {Method::kPatch, "/pmem/", PatchPmem},
     {Method::kDelete, "/pmem/", DeleteDevice},

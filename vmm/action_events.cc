@@ -17,6 +17,7 @@ class Recorder {
 
   void operator()(const PutMachineConfig&) const { Configured("machine-config"); }
   void operator()(const PatchMachineConfig&) const { Configured("machine-config"); }
+  void operator()(const PutCpuConfig&) const { Configured("cpu-config"); }
   void operator()(const PutBootSource&) const { Configured("boot-source"); }
   void operator()(const PutDrive& action) const {
     Configured(Concat("drives/", action.drive.drive_id));
@@ -33,7 +34,6 @@ class Recorder {
   void operator()(const PutMemoryHotplug&) const { Configured("hotplug/memory"); }
   void operator()(const PutMmdsConfig&) const { Configured("mmds/config"); }
 
-  void operator()(const PutMmdsConfig&) const { Configured("mmds/config"); }
   void operator()(const PutLifecycle&) const { Configured("lifecycle"); }
 
   void operator()(const InstanceStart&) const { journal_.Append("started"); }

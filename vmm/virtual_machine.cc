@@ -7,7 +7,7 @@
 
 namespace ember::vmm {
 
-VirtualMachine::~VirtualMachine() = default;
+VirtualMachine::~VirtualMachine() { host_.vitals.SetGuestMemory({}); }
 
 Status VirtualMachine::Pause() {
   for (const auto& vcpu : vcpus_) vcpu->RequestPause();

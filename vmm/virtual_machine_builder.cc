@@ -93,7 +93,23 @@ class VirtualMachine::Builder {
           TRY_CONTEXT(TakePluggable(*config_.memory_hotplug, addresses), "memory-hotplug");
     }
     machine_->memory_ = TRY(GuestMemory::Create(RamRanges(RamBytes()), options));
+    ShowMemory(*machine_->memory_);
     return {};
+  }
+
+  void ShowMemory(const GuestMemory& memory) {
+    std::vector<HostRange> ranges;
+    const auto add = [&](const std::byte* host, uint64_t size_bytes) {
+      const auto begin = reinterpret_cast<uintptr_t>(host);  // to be shown, not to be used
+      ranges.push_back({.begin = begin, .end = begin + size_bytes});
+    };
+    for (const GuestMemory::Region& region : memory.regions()) {
+      add(region.host, region.range.size_bytes);
+    }
+    if (const PluggableMemory* pluggable = memory.pluggable()) {
+      add(pluggable->host(), pluggable->range().size_bytes);
+    }
+    machine_->host_.vitals.SetGuestMemory(std::move(ranges));
   }
 
   // Costs a third of a millisecond, so only for a machine that needs some.

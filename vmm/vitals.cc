@@ -51,6 +51,16 @@ std::vector<Vitals::VcpuSample> Vitals::SampleVcpus() const {
   return samples;
 }
 
+void Vitals::SetGuestMemory(std::vector<HostRange> ranges) {
+  const MutexLock lock(mutex_);
+  guest_memory_ = std::move(ranges);
+}
+
+std::vector<HostRange> Vitals::guest_memory() const {
+  const MutexLock lock(mutex_);
+  return guest_memory_;
+}
+
 std::optional<std::chrono::nanoseconds> Vitals::action_age() const {
   const int64_t since_ns = action_since_ns_.load(std::memory_order_relaxed);
   if (since_ns == 0) return std::nullopt;

@@ -43,8 +43,14 @@ class VcpuPulse {
   std::atomic<Beat> beat_{0};
 };
 
-// Whether the threads of this process get on: event loops are asked, vCPU threads are looked at.
-// Costs nothing while nobody asks. Any thread.
+// Memory of this process, by its addresses.
+struct HostRange {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+
+// Whether the threads of this process get on, and where its guest's memory lies: event loops are
+// asked, vCPU threads are looked at. Costs nothing while nobody asks. Any thread.
 class Vitals {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -84,6 +90,10 @@ class Vitals {
       const std::function<void()>& on_answer) const EXCLUDES(mutex_);
   std::vector<VcpuSample> SampleVcpus() const EXCLUDES(mutex_);
 
+  // None where there is no machine.
+  void SetGuestMemory(std::vector<HostRange> ranges) EXCLUDES(mutex_);
+  std::vector<HostRange> guest_memory() const EXCLUDES(mutex_);
+
   // The VMM's loop carries out what a client asked for, which may take its time: since when, or
   // nothing. Written by the loop thread.
   void BeginAction() { action_since_ns_.store(NowNs(), std::memory_order_relaxed); }
@@ -105,6 +115,7 @@ class Vitals {
   mutable Mutex mutex_;
   std::list<Loop> loops_ GUARDED_BY(mutex_);
   std::list<Vcpu> vcpus_ GUARDED_BY(mutex_);
+  std::vector<HostRange> guest_memory_ GUARDED_BY(mutex_);
 };
 
 }  // namespace ember::vmm

@@ -165,6 +165,18 @@ class Requests:
         """Pauses or resumes the machine. After the start."""
         self.transport.call("PATCH", "/vm", body)
 
+    def put_lifecycle(self, **body: Unpack[types.Lifecycle]) -> None:
+        """Says what becomes of the machine when its guest ends. Before the start."""
+        self.transport.call("PUT", "/lifecycle", body)
+
+    def get_health(self, timeout_ms: int = 1000) -> types.Health:
+        """Tells a machine that is stuck from one that is busy. Always."""
+        return cast('types.Health', self.transport.call("GET", f"/health?timeout_ms={timeout_ms}"))
+
+    def get_memory(self) -> types.MemoryUse:
+        """What guest and VMM really hold. Always."""
+        return cast('types.MemoryUse', self.transport.call("GET", "/memory"))
+
     def get_wait(self, state: str, timeout: int = 60) -> types.WaitResult:
         """Answers when the machine is in a state. Always."""
         return cast('types.WaitResult', self.transport.call("GET", f"/wait?state={state}&timeout={timeout}"))

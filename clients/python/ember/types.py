@@ -36,7 +36,7 @@ class FirecrackerVersion(TypedDict):
 class InstanceActionInfo(TypedDict):
     """What is to be done."""
 
-    action_type: Literal['FlushMetrics', 'InstanceStart', 'SendCtrlAltDel']
+    action_type: Literal['FlushMetrics', 'InstanceStart', 'SendCtrlAltDel', 'PowerButton', 'ResetInPlace']
 
 
 class Vm(TypedDict):
@@ -340,6 +340,70 @@ class MmdsConfig(TypedDict):
 MmdsContentsObject = dict[str, Any]
 
 
+class Lifecycle(TypedDict):
+    """What a guest's end does: Exit ends the process, Pause leaves the machine as it was in that
+    moment, Reset starts it anew.
+    """
+
+    on_reboot: NotRequired[Literal['Exit', 'Pause', 'Reset']]
+    on_panic: NotRequired[Literal['Exit', 'Pause', 'Reset']]
+    on_halt: NotRequired[Literal['Exit', 'Pause', 'Reset']]
+    on_crash: NotRequired[Literal['Exit', 'Pause', 'Reset']]
+
+
+class LoopHealth(TypedDict):
+    """An event loop: it answered after answer_us; or has carried out a client's action for
+    busy_ms.
+    """
+
+    name: NotRequired[str]
+    state: NotRequired[Literal['responsive', 'busy', 'stuck']]
+    answer_us: NotRequired[int]
+    busy_ms: NotRequired[int]
+
+
+class VcpuHealth(TypedDict):
+    """A vCPU's thread."""
+
+    index: int
+    state: Literal['guest', 'exit', 'paused', 'ended', 'stuck']
+
+
+class Health(TypedDict):
+    """How the threads are."""
+
+    loop: LoopHealth
+    vcpus: list[VcpuHealth]
+    device_threads: list[LoopHealth]
+    healthy: bool
+
+
+class GuestMemoryUse(TypedDict):
+    """The guest's memory."""
+
+    rss_bytes: int
+    pss_bytes: int
+    swap_bytes: int
+    configured_bytes: int
+    balloon_target_bytes: int | None
+    hotplug_limit_bytes: int | None
+
+
+class VmmMemoryUse(TypedDict):
+    """All other memory of the process."""
+
+    rss_bytes: int
+    pss_bytes: int
+    swap_bytes: int
+
+
+class MemoryUse(TypedDict):
+    """What is really held."""
+
+    guest: GuestMemoryUse
+    vmm: VmmMemoryUse
+
+
 class EmptyBootSource(TypedDict):
     """What is shown before the first PUT /boot-source."""
 
@@ -364,6 +428,7 @@ FullVmConfiguration = TypedDict("FullVmConfiguration", {
     "entropy": "EntropyDevice | None",
     "pmem": "list[Pmem]",
     "memory-hotplug": "MemoryHotplugConfig | None",
+    "lifecycle": "NotRequired[Lifecycle]",
     "console": "NotRequired[Console]",
 })
 
