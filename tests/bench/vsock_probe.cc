@@ -23,10 +23,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/unix_socket.h"
 #include "tests/base/temporary_directory.h"
 #include "tests/virtio/driver/rig.h"
 #include "tests/virtio/driver/vsock_driver.h"
-#include "virtio/vsock/unix_socket.h"
 #include "virtio/vsock/vsock_device.h"
 
 namespace ember::virtio::testing {

@@ -15,16 +15,18 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/unix_socket.h"
 #include "tests/base/fake_clock.h"
 #include "tests/base/temporary_directory.h"
 #include "tests/virtio/driver/rig.h"
 #include "tests/virtio/driver/vsock_driver.h"
 #include "tests/virtio/vsock/host_end.h"
-#include "virtio/vsock/unix_socket.h"
 #include "virtio/vsock/vsock_device.h"
 
 namespace {
 
+using ember::ConnectUnix;
+using ember::UnixListener;
 using namespace ember::virtio;           // NOLINT(google-build-using-namespace)
 using namespace ember::virtio::testing;  // NOLINT(google-build-using-namespace)
 

@@ -9,7 +9,7 @@
 #include "base/event_set.h"
 #include "base/fd.h"
 #include "base/result.h"
-#include "virtio/vsock/unix_socket.h"
+#include "base/unix_socket.h"
 
 namespace ember::virtio {
 

@@ -6,7 +6,7 @@
 
 #include "base/concat.h"
 #include "base/log.h"
-#include "virtio/vsock/unix_socket.h"
+#include "base/unix_socket.h"
 
 namespace ember::virtio {
 namespace {

@@ -15,10 +15,10 @@
 #include "base/event_set.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/unix_socket.h"
 #include "virtio/vsock/connect_line.h"
 #include "virtio/vsock/linked_list.h"
 #include "virtio/vsock/metrics.h"
-#include "virtio/vsock/unix_socket.h"
 
 namespace ember::virtio {
 

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "virtio/vsock/unix_socket.h"
+#include "base/unix_socket.h"
 
 namespace ember::virtio::testing {
 namespace {

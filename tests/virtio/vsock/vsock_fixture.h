@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/unix_socket.h"
 #include "tests/base/fake_clock.h"
 #include "tests/base/temporary_directory.h"
 #include "tests/virtio/driver/rig.h"
 #include "tests/virtio/driver/vsock_driver.h"
 #include "tests/virtio/vsock/host_end.h"
-#include "virtio/vsock/unix_socket.h"
 #include "virtio/vsock/vsock_device.h"
 
 namespace ember::virtio::testing {

@@ -1,4 +1,4 @@
-#include "virtio/vsock/unix_socket.h"
+#include "base/unix_socket.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -10,7 +10,7 @@
 
 #include "tests/base/temporary_directory.h"
 
-namespace ember::virtio::testing {
+namespace ember::testing {
 namespace {
 
 TEST(UnixListenerTest, AcceptsWhoConnects) {
@@ -94,4 +94,4 @@ TEST(ConnectUnixTest, DoesNotWaitForAFullBacklog) {
 }
 
 }  // namespace
-}  // namespace ember::virtio::testing
+}  // namespace ember::testing

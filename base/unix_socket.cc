@@ -1,4 +1,4 @@
-#include "virtio/vsock/unix_socket.h"
+#include "base/unix_socket.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -7,7 +7,7 @@
 
 #include "base/concat.h"
 
-namespace ember::virtio {
+namespace ember {
 namespace {
 
 // The sockets API takes every address by its common head.
@@ -71,4 +71,4 @@ Result<Fd> ConnectUnix(const std::string& path) {
   return fd;
 }
 
-}  // namespace ember::virtio
+}  // namespace ember

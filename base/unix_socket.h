@@ -1,5 +1,5 @@
-#ifndef EMBER_VIRTIO_VSOCK_UNIX_SOCKET_H_
-#define EMBER_VIRTIO_VSOCK_UNIX_SOCKET_H_
+#ifndef EMBER_BASE_UNIX_SOCKET_H_
+#define EMBER_BASE_UNIX_SOCKET_H_
 
 #include <sys/types.h>
 
@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 
-namespace ember::virtio {
+namespace ember {
 
 // A listening Unix stream socket that has its path from its beginning to its end: what is at the
 // path then is removed if it is still this socket, also when a fatal signal ends the process.
@@ -53,6 +53,6 @@ class UnixListener {
 // full, that is an error (EAGAIN) as where nobody listens.
 Result<Fd> ConnectUnix(const std::string& path);
 
-}  // namespace ember::virtio
+}  // namespace ember
 
-#endif  // EMBER_VIRTIO_VSOCK_UNIX_SOCKET_H_
+#endif  // EMBER_BASE_UNIX_SOCKET_H_
