@@ -25,11 +25,19 @@ bool HasGone(int fd) {
 }  // namespace
 
 void Connection::OnHangUp() {
-  if (HasGone(socket_.native_handle())) broken_ = true;
+  if (HasGone(socket_.get())) broken_ = true;
+}
+
+std::optional<EventLoop::Interest> Connection::awaits() const {
+  using Interest = EventLoop::Interest;
+  if (wants_output()) return wants_input() ? Interest::kBoth : Interest::kWritable;
+  if (wants_input()) return Interest::kReadable;
+  if (wants_hang_up()) return Interest::kHangUp;
+  return std::nullopt;
 }
 
 void Connection::Receive(std::span<char> scratch) {
-  const ssize_t got = ::recv(socket_.native_handle(), scratch.data(), scratch.size(), MSG_DONTWAIT);
+  const ssize_t got = ::recv(socket_.get(), scratch.data(), scratch.size(), MSG_DONTWAIT);
   if (got < 0) {
     if (!MayPass(errno)) broken_ = true;
     return;
@@ -51,13 +59,13 @@ void Connection::Discard(size_t size_bytes) {
 
 void Connection::Flush() {
   if (session_.streaming() && !std::exchange(small_buffer_, true)) {
-    ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_SNDBUF, &kStreamBufferBytes,
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &kStreamBufferBytes,
                  sizeof(kStreamBufferBytes));  // fails never, and harmlessly
   }
   while (!session_.output().empty() && !broken_) {
     const std::string_view output = session_.output();
     const ssize_t sent =
-        ::send(socket_.native_handle(), output.data(), output.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        ::send(socket_.get(), output.data(), output.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0) {
       if (!MayPass(errno)) broken_ = true;
       return;
@@ -66,7 +74,7 @@ void Connection::Flush() {
   }
   if (session_.ended() && !output_ended_) {
     output_ended_ = true;
-    ::shutdown(socket_.native_handle(), SHUT_WR);
+    ::shutdown(socket_.get(), SHUT_WR);
   }
 }
 

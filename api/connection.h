@@ -1,12 +1,14 @@
 #ifndef EMBER_API_CONNECTION_H_
 #define EMBER_API_CONNECTION_H_
 
-#include <boost/asio/local/stream_protocol.hpp>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "api/session.h"
+#include "base/event_loop.h"
+#include "base/fd.h"
 
 namespace ember::api {
 
@@ -15,13 +17,11 @@ namespace ember::api {
 // can read that before it finds the socket closed. The API's thread.
 class Connection {
  public:
-  using Socket = boost::asio::local::stream_protocol::socket;
-
   // What a client may still send after the session has ended, or behind a stream's request.
   static constexpr size_t kMaxDiscardedBytes = size_t{1} << 20;
 
   // The router must outlive the connection.
-  Connection(Socket socket, const Router& router, size_t max_body_bytes)
+  Connection(Fd socket, const Router& router, size_t max_body_bytes)
       : socket_(std::move(socket)), session_(router, max_body_bytes) {}
 
   // Reads once, at most as much as `scratch` holds, and serves it.
@@ -36,20 +36,22 @@ class Connection {
   // The client sends no more, but still waits for what comes late: only its going is awaited.
   bool wants_hang_up() const { return input_ended_ && !over() && session_.following(); }
   void OnHangUp();
+  // What the socket is to be waited for; nothing: not even its hang-up can change anything now.
+  std::optional<EventLoop::Interest> awaits() const;
   // Nothing more can come of it: to be destroyed.
   bool over() const {
     const bool awaits_answer = session_.waiting() || (session_.streaming() && !session_.ended());
     return broken_ || (input_ended_ && !wants_output() && !awaits_answer);
   }
 
-  Socket& socket() { return socket_; }
+  const Fd& socket() const { return socket_; }
   Session& session() { return session_; }
   const Session& session() const { return session_; }
 
  private:
   void Discard(size_t size_bytes);
 
-  Socket socket_;
+  const Fd socket_;
   Session session_;
   size_t discarded_bytes_ = 0;
   bool small_buffer_ = false;

@@ -1,16 +1,12 @@
 #include "api/server.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -21,33 +17,31 @@
 #include "api/connection.h"
 #include "api/router.h"
 #include "base/concat.h"
-#include "base/fatal_signals.h"
+#include "base/event_loop.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/timer.h"
+#include "base/unix_socket.h"
 
 namespace ember::api {
 namespace {
 
-namespace asio = boost::asio;
-using LocalProtocol = asio::local::stream_protocol;
-using boost::system::error_code;
+using TimePoint = LateAnswer::TimePoint;
 
-// Told apart from every client before and after it, as a callback may come late.
+// Told apart from every client before and after it, as an outcome may come late.
 enum class ClientId : uint64_t {};
 
 struct Client {
-  Client(Connection::Socket socket, const Router& router, size_t max_body_bytes, uint64_t now)
+  Client(Fd socket, const Router& router, size_t max_body_bytes, uint64_t now)
       : connection(std::move(socket), router, max_body_bytes), last_answer(now) {}
 
   Connection connection;
   uint64_t last_answer;  // when, in answers of the whole server; the least goes first
   uint64_t answered = 0;
-  bool awaits_input = false;
-  bool awaits_output = false;
-  bool awaits_hang_up = false;
+  EventLoop::Interest interest = EventLoop::Interest::kReadable;  // the watch's
+  std::optional<EventLoop::Watch> watch;  // of the connection's socket, which outlives it
 };
 
-constexpr int kBacklog = 1024;
 constexpr size_t kScratchBytes = 16384;
 // How long to leave clients in the backlog when there are no descriptors for them.
 constexpr std::chrono::milliseconds kAcceptRetryTime{100};
@@ -55,16 +49,17 @@ constexpr std::chrono::milliseconds kAcceptRetryTime{100};
 constexpr std::string_view kTooMany = "{ \"error\": \"Too many open connections\" }";
 constexpr std::string_view kEnding = "The microVM is ending.";
 
+Status MakeNonBlocking(const Fd& fd) {
+  const int flags = ::fcntl(fd.get(), F_GETFL);
+  if (flags >= 0 && ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) == 0) return {};
+  return Error::FromErrno("API socket: make non-blocking");
+}
+
 }  // namespace
 
 class Server::Impl {
  public:
-  explicit Impl(Options options)
-      : options_(std::move(options)),
-        context_(1),
-        acceptor_(context_),
-        accept_timer_(context_),
-        look_timer_(context_) {}
+  explicit Impl(Options options) : options_(std::move(options)) {}
 
   Status Listen();
   Status Adopt(Fd listening);
@@ -74,41 +69,44 @@ class Server::Impl {
  private:
   using Clients = std::map<ClientId, Client>;
 
+  Status Prepare();
+  const Fd& listening() const { return own_ ? own_->fd() : adopted_; }
+
+  void AwaitClients();
   void Accept();
-  void OnAccept(error_code error, Connection::Socket socket);
-  void OnAcceptError(error_code error);
-  void Admit(Connection::Socket socket);
+  void OnAcceptError(int error_number);
+  void Admit(Fd socket);
   bool EvictOne();
   // Of those that wait for an answer to come late, if `following`, or of the others.
   Clients::iterator Victim(bool following);
 
-  void AwaitInput(Clients::iterator client);
-  void AwaitOutput(Clients::iterator client);
-  void OnInput(ClientId id, error_code error);
-  void OnOutput(ClientId id, error_code error);
-  void AwaitHangUp(Clients::iterator client);
-  void OnHangUp(ClientId id, error_code error);
+  void OnReady(ClientId id);
   void OnOutcome(ClientId id, const Result<vmm::Reply>& outcome);
   // Looks at all late answers and streams.
   void LookAtFollowers();
   // Looks again at `when`, if not earlier.
-  void LookAt(LateAnswer::TimePoint when);
+  void LookAt(TimePoint when);
+  void OnTimer();
   // After anything that may have changed the client: sends, acts, waits or forgets it.
   void Settle(Clients::iterator client);
+  // Waits for what the client's connection awaits. False if the host has no memory for that.
+  bool Await(Clients::iterator client);
+  void Forget(Clients::iterator client);
   void Perform(ClientId id, vmm::Action action);
   void Shutdown();
 
   const Options options_;
-  std::optional<PathRemovedOnSignal> bound_;  // the socket's path, where we made it
-  vmm::Controller* controller_ = nullptr;     // set by Start()
-  std::optional<Router> router_;              // likewise
+  std::optional<UnixListener> own_;        // the socket that we made, or
+  Fd adopted_;                             // that we were given
+  vmm::Controller* controller_ = nullptr;  // set by Start()
+  std::optional<Router> router_;           // likewise
+  std::unique_ptr<EventLoop> loop_;        // runs on the API's thread
+  std::optional<Timer> timer_;
 
   // The API's thread, once it runs.
-  asio::io_context context_;
-  LocalProtocol::acceptor acceptor_;
-  asio::steady_timer accept_timer_;
-  asio::steady_timer look_timer_;
-  LateAnswer::TimePoint looks_at_ = LateAnswer::TimePoint::max();  // the timer's
+  std::optional<EventLoop::Watch> timer_watch_;
+  std::optional<EventLoop::Watch> accept_watch_;
+  TimePoint timer_at_ = TimePoint::max();
   Clients clients_;
   std::set<ClientId> followers_;  // whose sessions are following()
   uint64_t next_id_ = 0;
@@ -121,22 +119,16 @@ class Server::Impl {
 };
 
 Status Server::Impl::Listen() {
-  const std::string& path = options_.socket_path;
-  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
-    return Error(Concat("API socket ", path, ": a path of ", path.size(),
-                        " bytes exceeds the limit ", sizeof(sockaddr_un::sun_path) - 1));
+  Result<UnixListener> listener = UnixListener::Bind(options_.socket_path);
+  if (!listener) {
+    const int error_number = listener.error().error_number();
+    if (error_number == 0) return Error(Concat("API socket: ", listener.error().message()));
+    return Error::FromErrorNumber(Concat("Failed to open the API socket at: ", options_.socket_path,
+                                         ". Check that it is not already used"),
+                                  error_number);
   }
-  error_code error;
-  acceptor_.open(LocalProtocol(), error);
-  if (!error) acceptor_.bind(LocalProtocol::endpoint(path), error);
-  if (!error) {
-    bound_.emplace(path);
-    acceptor_.listen(kBacklog, error);
-  }
-  if (!error) return {};
-  return Error::FromErrorNumber(
-      Concat("Failed to open the API socket at: ", path, ". Check that it is not already used"),
-      error.value());
+  own_.emplace(*std::move(listener));
+  return Prepare();
 }
 
 Status Server::Impl::Adopt(Fd listening) {
@@ -149,10 +141,15 @@ Status Server::Impl::Adopt(Fd listening) {
       option(SO_ACCEPTCONN) != 1) {
     return Error("API socket: the descriptor is not a Unix stream socket that listens");
   }
-  error_code error;
-  acceptor_.assign(LocalProtocol(), listening.get(), error);
-  if (error) return Error::FromErrorNumber("API socket: adopt a descriptor", error.value());
-  static_cast<void>(listening.Release());
+  TRY(MakeNonBlocking(listening));
+  adopted_ = std::move(listening);
+  return Prepare();
+}
+
+Status Server::Impl::Prepare() {
+  loop_ = TRY(EventLoop::Create());
+  timer_ = TRY(Timer::Create());
+  timer_watch_ = TRY(loop_->WatchReadable(timer_->fd().get(), [this] { OnTimer(); }));
   return {};
 }
 
@@ -163,17 +160,17 @@ Status Server::Impl::Start(vmm::Controller& controller, std::string instance_id)
   waker->Attach([this] {
     // Relaxed: the post orders what is looked at after what was done before it.
     if (woken_.exchange(true, std::memory_order_relaxed)) return;
-    asio::post(context_, [this] { LookAtFollowers(); });
+    loop_->Post([this] { LookAtFollowers(); });
   });
   controller.journal().SetListener([waker] { waker->Wake(); });
-  Accept();
-  thread_ = TRY(Thread::Start("api", [this] { context_.run(); }));
+  AwaitClients();
+  thread_ = TRY(Thread::Start("api", [this] { loop_->Run(); }));
   return {};
 }
 
 void Server::Impl::Stop() {
   if (thread_.joinable()) {
-    asio::post(context_, [this] { Shutdown(); });
+    loop_->Post([this] { Shutdown(); });
     thread_.Join();
   }
   // Once: the controller may be gone when the server is destroyed.
@@ -181,11 +178,9 @@ void Server::Impl::Stop() {
     controller->journal().SetListener({});
     router_->waker()->Detach();
   }
-  error_code ignored;
-  acceptor_.close(ignored);
-  if (!bound_) return;
-  ::unlink(options_.socket_path.c_str());
-  bound_.reset();
+  accept_watch_.reset();
+  own_.reset();
+  adopted_.Reset();
 }
 
 void Server::Impl::Shutdown() {
@@ -199,47 +194,47 @@ void Server::Impl::Shutdown() {
     client.connection.Flush();
   }
   clients_.clear();
-  context_.stop();
+  loop_->Stop();
+}
+
+void Server::Impl::AwaitClients() {
+  Result<EventLoop::Watch> watch = loop_->WatchReadable(listening().get(), [this] { Accept(); });
+  if (!watch) return LookAt(std::chrono::steady_clock::now() + kAcceptRetryTime);
+  accept_watch_.emplace(*std::move(watch));
 }
 
 void Server::Impl::Accept() {
-  acceptor_.async_accept([this](error_code error, Connection::Socket socket) {
-    if (error == asio::error::operation_aborted) return;
-    OnAccept(error, std::move(socket));
-  });
+  Fd socket(::accept4(listening().get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (socket.valid()) return Admit(std::move(socket));
+  // It has gone again, or who has the listening socket too was quicker.
+  if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+  OnAcceptError(errno);
 }
 
-void Server::Impl::OnAccept(error_code error, Connection::Socket socket) {
-  if (error) return OnAcceptError(error);
-  Admit(std::move(socket));
-  Accept();
-}
-
-void Server::Impl::OnAcceptError(error_code error) {
-  EMBER_LOG_LIMITED(kWarning, "API: cannot accept a connection: ", error.message());
+void Server::Impl::OnAcceptError(int error_number) {
+  EMBER_LOG_LIMITED(
+      kWarning, Error::FromErrorNumber("API: cannot accept a connection", error_number).message());
   // Out of descriptors or memory, most likely. A stalled client's may do; else they wait.
-  if (EvictOne()) return Accept();
-  accept_timer_.expires_after(kAcceptRetryTime);
-  accept_timer_.async_wait([this](error_code cancelled) {
-    if (!cancelled) Accept();
-  });
+  if (EvictOne()) return;
+  accept_watch_.reset();
+  LookAt(std::chrono::steady_clock::now() + kAcceptRetryTime);
 }
 
-void Server::Impl::Admit(Connection::Socket socket) {
+void Server::Impl::Admit(Fd socket) {
   if (clients_.size() >= options_.max_connections && !EvictOne()) {
     std::string refusal;
     AppendResponse(refusal,
                    {.status = HttpStatus::kServiceUnavailable, .body = std::string(kTooMany)},
                    AfterResponse::kClose);
     // A new socket's buffer is empty and takes this; if not, the client is none the worse.
-    ::send(socket.native_handle(), refusal.data(), refusal.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ::send(socket.get(), refusal.data(), refusal.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     return;
   }
   const auto client = clients_
                           .try_emplace(ClientId{next_id_++}, std::move(socket), *router_,
                                        options_.max_body_bytes, answers_)
                           .first;
-  AwaitInput(client);
+  if (!Await(client)) Forget(client);
 }
 
 // Those who follow go last; but they go, or a thousand of them would keep everybody out.
@@ -247,8 +242,7 @@ bool Server::Impl::EvictOne() {
   auto victim = Victim(false);
   if (victim == clients_.end()) victim = Victim(true);
   if (victim == clients_.end()) return false;
-  followers_.erase(victim->first);
-  clients_.erase(victim);
+  Forget(victim);
   return true;
 }
 
@@ -265,67 +259,38 @@ Server::Impl::Clients::iterator Server::Impl::Victim(bool following) {
   return victim;
 }
 
-void Server::Impl::AwaitInput(Clients::iterator client) {
-  if (std::exchange(client->second.awaits_input, true)) return;
-  client->second.connection.socket().async_wait(
-      Connection::Socket::wait_read,
-      [this, id = client->first](error_code error) { OnInput(id, error); });
-}
-
-void Server::Impl::AwaitOutput(Clients::iterator client) {
-  if (std::exchange(client->second.awaits_output, true)) return;
-  client->second.connection.socket().async_wait(
-      Connection::Socket::wait_write,
-      [this, id = client->first](error_code error) { OnOutput(id, error); });
-}
-
-void Server::Impl::OnInput(ClientId id, error_code error) {
-  const auto client = clients_.find(id);
-  if (client == clients_.end() || error) return;
-  client->second.awaits_input = false;
-  client->second.connection.Receive(scratch_);
-  Settle(client);
-}
-
-void Server::Impl::OnOutput(ClientId id, error_code error) {
-  const auto client = clients_.find(id);
-  if (client == clients_.end() || error) return;
-  client->second.awaits_output = false;
-  Settle(client);
-}
-
-void Server::Impl::AwaitHangUp(Clients::iterator client) {
-  if (std::exchange(client->second.awaits_hang_up, true)) return;
-  client->second.connection.socket().async_wait(
-      Connection::Socket::wait_error,
-      [this, id = client->first](error_code error) { OnHangUp(id, error); });
-}
-
-void Server::Impl::OnHangUp(ClientId id, error_code error) {
-  const auto client = clients_.find(id);
-  if (client == clients_.end() || error) return;
-  client->second.awaits_hang_up = false;
-  client->second.connection.OnHangUp();
-  Settle(client);
+void Server::Impl::OnReady(ClientId id) {
+  const auto entry = clients_.find(id);
+  Client& client = entry->second;
+  if (!client.connection.awaits()) return client.watch.reset();
+  if (client.connection.wants_input()) {
+    client.connection.Receive(scratch_);
+  } else if (client.connection.wants_hang_up()) {
+    client.connection.OnHangUp();
+  }
+  Settle(entry);
 }
 
 void Server::Impl::LookAtFollowers() {
   // Before looking: who wakes us from here on is seen to once more. Relaxed, as where it is set.
   woken_.store(false, std::memory_order_relaxed);
-  looks_at_ = LateAnswer::TimePoint::max();
   const std::vector<ClientId> followers(followers_.begin(), followers_.end());
   for (const ClientId id : followers) {
     if (const auto client = clients_.find(id); client != clients_.end()) Settle(client);
   }
 }
 
-void Server::Impl::LookAt(LateAnswer::TimePoint when) {
-  if (when >= looks_at_) return;
-  looks_at_ = when;
-  look_timer_.expires_at(when);
-  look_timer_.async_wait([this](error_code cancelled) {
-    if (!cancelled) LookAtFollowers();
-  });
+void Server::Impl::LookAt(TimePoint when) {
+  if (when >= timer_at_) return;
+  timer_at_ = when;
+  timer_->Arm(when - std::chrono::steady_clock::now());
+}
+
+void Server::Impl::OnTimer() {
+  timer_->Disarm();
+  timer_at_ = TimePoint::max();
+  if (!accept_watch_) AwaitClients();
+  LookAtFollowers();
 }
 
 void Server::Impl::OnOutcome(ClientId id, const Result<vmm::Reply>& outcome) {
@@ -349,26 +314,40 @@ void Server::Impl::Settle(Clients::iterator entry) {
     client.answered = connection.session().answered();
     client.last_answer = ++answers_;
   }
-  if (connection.over()) {
-    followers_.erase(entry->first);
-    clients_.erase(entry);
-    return;
-  }
+  if (connection.over()) return Forget(entry);
   if (connection.session().following()) {
     followers_.insert(entry->first);
     LookAt(connection.session().next_look());
   } else {
     followers_.erase(entry->first);
   }
-  if (connection.wants_output()) AwaitOutput(entry);
-  if (connection.wants_input()) AwaitInput(entry);
-  if (connection.wants_hang_up()) AwaitHangUp(entry);
+  if (!Await(entry)) Forget(entry);
+}
+
+// A watch stays for as long as it serves: most requests change nothing, and cost no system call
+// here. What is told of although nobody awaits it ends the watch, in OnReady().
+bool Server::Impl::Await(Clients::iterator entry) {
+  auto& [id, client] = *entry;
+  const std::optional<EventLoop::Interest> interest = client.connection.awaits();
+  if (!interest || (client.watch && client.interest == *interest)) return true;
+  client.watch.reset();
+  Result<EventLoop::Watch> watch = loop_->WatchFor(client.connection.socket().get(), *interest,
+                                                   [this, id = id] { OnReady(id); });
+  if (!watch) return false;
+  client.watch.emplace(*std::move(watch));
+  client.interest = *interest;
+  return true;
+}
+
+void Server::Impl::Forget(Clients::iterator client) {
+  followers_.erase(client->first);
+  clients_.erase(client);
 }
 
 void Server::Impl::Perform(ClientId id, vmm::Action action) {
   controller_->Perform(std::move(action),
                        [this, id](const Result<vmm::Reply>& outcome) {  // the loop thread
-                         asio::post(context_, [this, id, outcome] { OnOutcome(id, outcome); });
+                         loop_->Post([this, id, outcome] { OnOutcome(id, outcome); });
                        });
 }
 

@@ -36,6 +36,20 @@ Status AddTo(const Fd& epoll, int fd, uint32_t events, uint64_t name) {
   return {};
 }
 
+uint32_t EventsOf(EventLoop::Interest interest) {
+  switch (interest) {
+    case EventLoop::Interest::kHangUp:
+      return 0;  // the kernel tells of it always
+    case EventLoop::Interest::kReadable:
+      return EPOLLIN;
+    case EventLoop::Interest::kWritable:
+      return EPOLLOUT;
+    case EventLoop::Interest::kBoth:
+      break;
+  }
+  return EPOLLIN | EPOLLOUT;
+}
+
 }  // namespace
 
 class EventLoop::Impl {
@@ -224,6 +238,10 @@ Result<EventLoop::Watch> EventLoop::WatchReadable(int fd, Task on_ready) {
 
 Result<EventLoop::Watch> EventLoop::WatchWritable(int fd, Task on_ready) {
   return impl_->Add(fd, EPOLLOUT, std::move(on_ready));
+}
+
+Result<EventLoop::Watch> EventLoop::WatchFor(int fd, Interest interest, Task on_ready) {
+  return impl_->Add(fd, EventsOf(interest), std::move(on_ready));
 }
 
 Result<EventLoop::Watch> EventLoop::WatchArrivals(int event_fd, Task on_arrival) {

@@ -62,6 +62,10 @@ class EventLoop {
   Result<Watch> WatchReadable(int fd, Task on_ready);
   // The same for writable.
   Result<Watch> WatchWritable(int fd, Task on_ready);
+  // What a watch of a descriptor waits for, beside its hang-up.
+  enum class Interest : uint8_t { kHangUp, kReadable, kWritable, kBoth };
+  // Calls `on_ready` while `fd` is as `interest` says, or its other end has gone.
+  Result<Watch> WatchFor(int fd, Interest interest, Task on_ready);
   // Calls `on_arrival` after each write to an eventfd, or once for several; nobody need read it.
   Result<Watch> WatchArrivals(int event_fd, Task on_arrival);
   // Calls `task` once after `delay`.

@@ -68,7 +68,7 @@ TEST_F(ServerTest, RefusesAPathThatExistsAndLeavesIt) {
 TEST_F(ServerTest, RefusesAPathTooLongForASocket) {
   const auto server = Server::Listen({.socket_path = "/" + std::string(107, 'x')});
   ASSERT_FALSE(server);
-  EXPECT_THAT(server.error().message(), HasSubstr("108 bytes exceeds the limit 107"));
+  EXPECT_THAT(server.error().message(), HasSubstr("108 bytes, which exceeds the limit 107"));
 }
 
 TEST_F(ServerTest, RemovesItsSocketAtTheEnd) {

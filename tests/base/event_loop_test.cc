@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -225,6 +226,34 @@ TEST_F(EventLoopTest, OneDescriptorCanBeWatchedForBothDirections) {
                                  .value();
   loop_->Run();
   EXPECT_TRUE(readable && writable);
+}
+
+TEST_F(EventLoopTest, AWatchTellsWhatItIsForAndThatTheOtherEndHasGone) {
+  using Interest = EventLoop::Interest;
+  constexpr std::array kAll = {Interest::kHangUp, Interest::kReadable, Interest::kWritable,
+                               Interest::kBoth};
+  std::array<int, 2> here{};
+  std::array<int, 2> gone{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, here.data()), 0);
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gone.data()), 0);
+  const Fd connected(here[0]);
+  const Fd peer(here[1]);
+  const Fd abandoned(gone[0]);
+  Fd(gone[1]).Reset();
+  std::array<bool, kAll.size()> told{};
+  std::array<bool, kAll.size()> told_of_the_end{};
+  std::vector<EventLoop::Watch> watches;
+  for (size_t i = 0; i < kAll.size(); ++i) {
+    watches.push_back(
+        loop_->WatchFor(connected.get(), kAll[i], [&told, i] { told[i] = true; }).value());
+    watches.push_back(loop_
+                          ->WatchFor(abandoned.get(), kAll[i],
+                                     [&told_of_the_end, i] { told_of_the_end[i] = true; })
+                          .value());
+  }
+  RunWhatIsReady();
+  EXPECT_THAT(told, ElementsAre(false, false, true, true));
+  EXPECT_THAT(told_of_the_end, ElementsAre(true, true, true, true));
 }
 
 TEST_F(EventLoopTest, CallbackMayDestroyItsOwnWatch) {

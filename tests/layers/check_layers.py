@@ -50,7 +50,7 @@ HOMES = (
     Home(
         "Asio and Beast",
         re.compile(r"boost/(asio|beast)\b"),
-        re.compile(r"base/event_loop\.cc$|api/|cmd/|tests/api/"),
+        re.compile(r"api/|tests/api/"),
     ),
     Home("libfdt", re.compile(r"libfdt"), re.compile(r"firmware/fdt|tests/firmware/")),
 )
