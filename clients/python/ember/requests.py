@@ -65,6 +65,10 @@ class Requests:
         """Changes a drive's file, its limits, or both. After the start."""
         self.transport.call("PATCH", f"/drives/{quote(body['drive_id'], safe='')}", body)
 
+    def delete_drives(self, drive_id: str) -> None:
+        """Unplugs a device. After the start."""
+        self.transport.call("DELETE", f"/drives/{quote(drive_id, safe='')}")
+
     def put_pmem(self, **body: Unpack[types.Pmem]) -> None:
         """Adds a pmem device, or replaces the one with its id. Before the start."""
         self.transport.call("PUT", f"/pmem/{quote(body['id'], safe='')}", body)
@@ -73,6 +77,10 @@ class Requests:
         """Changes a pmem device's limits. After the start."""
         self.transport.call("PATCH", f"/pmem/{quote(body['id'], safe='')}", body)
 
+    def delete_pmem(self, id: str) -> None:
+        """Unplugs a device. After the start."""
+        self.transport.call("DELETE", f"/pmem/{quote(id, safe='')}")
+
     def put_network_interfaces(self, **body: Unpack[types.NetworkInterface]) -> None:
         """Adds an interface, or replaces the one with its id. Before the start."""
         self.transport.call("PUT", f"/network-interfaces/{quote(body['iface_id'], safe='')}", body)
@@ -80,6 +88,10 @@ class Requests:
     def patch_network_interfaces(self, **body: Unpack[types.PartialNetworkInterface]) -> None:
         """Changes an interface's limits. After the start."""
         self.transport.call("PATCH", f"/network-interfaces/{quote(body['iface_id'], safe='')}", body)
+
+    def delete_network_interfaces(self, iface_id: str) -> None:
+        """Unplugs a device. After the start."""
+        self.transport.call("DELETE", f"/network-interfaces/{quote(iface_id, safe='')}")
 
     def put_vsock(self, **body: Unpack[types.Vsock]) -> None:
         """Sets the socket device. Before the start."""
