@@ -2,11 +2,24 @@
 
 #include <algorithm>
 #include <charconv>
+#include <string>
 #include <system_error>
 
 #include "base/concat.h"
 
 namespace ember::api {
+namespace {
+
+// "`since` or `heartbeat`".
+std::string Choice(std::span<const std::string_view> names) {
+  std::string text;
+  for (const std::string_view name : names) {
+    text += Concat(text.empty() ? "`" : " or `", name, "`");
+  }
+  return text;
+}
+
+}  // namespace
 
 Result<Query> Query::Parse(std::string_view text, std::span<const std::string_view> names) {
   Query query;
@@ -17,7 +30,7 @@ Result<Query> Query::Parse(std::string_view text, std::span<const std::string_vi
     const size_t equals = std::min(pair.find('='), pair.size());
     const std::string_view name = pair.substr(0, equals);
     if (std::ranges::find(names, name) == names.end()) {
-      return Error(Concat("unknown query parameter `", name, "`"));
+      return Error(Concat("unknown query parameter `", name, "`, expected ", Choice(names)));
     }
     if (query.Text(name)) return Error(Concat("duplicate query parameter `", name, "`"));
     query.pairs_.emplace_back(name, pair.substr(std::min(equals + 1, pair.size())));

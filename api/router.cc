@@ -4,8 +4,10 @@
 #include <iterator>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "api/endpoints/endpoints.h"
+#include "api/routes.h"
 #include "base/concat.h"
 
 namespace ember::api {
@@ -111,6 +113,12 @@ std::optional<Response> CheckBody(const Request& request) {
 }
 
 }  // namespace
+
+std::vector<RouteRow> RouteRows() {
+  std::vector<RouteRow> rows;
+  for (const Route& route : kRoutes) rows.push_back({.method = route.method, .path = route.path});
+  return rows;
+}
 
 Outcome Router::Handle(const Request& request) const {
   if (std::optional<Response> fault = CheckBody(request)) return *std::move(fault);

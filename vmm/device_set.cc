@@ -175,7 +175,8 @@ Result<Reply> DeviceSet::Do(const PatchDrive& action, VmConfig& config) {
                         ": path_on_host of a drive with an overlay_path cannot be changed"));
   }
   if (update.path_on_host) {
-    std::unique_ptr<virtio::Disk> disk = TRY(OpenDisk(*drive, *update.path_on_host));
+    std::unique_ptr<virtio::Disk> disk =
+        TRY_CONTEXT(OpenDisk(*drive, *update.path_on_host), "path_on_host");
     TRY(plugged->attachment->WithDevice([&] { return device.ReplaceDisk(std::move(disk)); }));
     drive->path_on_host = *update.path_on_host;
   }

@@ -91,7 +91,7 @@ TEST_F(EventsEndpointTest, RefusesWrongQueries) {
   EXPECT_EQ(Call("GET", "/events?heartbeat=3601").body,
             R"({"fault_message":"heartbeat 3601 exceeds the limit 3600"})");
   EXPECT_EQ(Call("GET", "/events?from=1").body,
-            R"({"fault_message":"unknown query parameter `from`"})");
+            R"({"fault_message":"unknown query parameter `from`, expected `since` or `heartbeat`"})");
   EXPECT_EQ(Call("PUT", "/events?since=0", "{}").status, 400);
 }
 

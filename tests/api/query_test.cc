@@ -34,10 +34,11 @@ TEST(QueryTest, WhatIsAbsentHasItsDefault) {
 }
 
 TEST(QueryTest, RefusesNamesThatNobodyKnowsAndNamesTwice) {
-  EXPECT_EQ(Fault("since=1&until=2"), "unknown query parameter `until`");
+  EXPECT_EQ(Fault("since=1&until=2"),
+            "unknown query parameter `until`, expected `since` or `state`");
   EXPECT_EQ(Fault("since=1&since=2"), "duplicate query parameter `since`");
-  EXPECT_EQ(Fault("&"), "unknown query parameter ``");
-  EXPECT_EQ(Fault("=1"), "unknown query parameter ``");
+  EXPECT_EQ(Fault("&"), "unknown query parameter ``, expected `since` or `state`");
+  EXPECT_EQ(Fault("=1"), "unknown query parameter ``, expected `since` or `state`");
 }
 
 TEST(QueryTest, NumbersAreWholeAndWithinTheirLimit) {
