@@ -90,8 +90,9 @@ TEST_F(EventsEndpointTest, RefusesWrongQueries) {
             R"({"fault_message":"since 1 exceeds the last event's number 0"})");
   EXPECT_EQ(Call("GET", "/events?heartbeat=3601").body,
             R"({"fault_message":"heartbeat 3601 exceeds the limit 3600"})");
-  EXPECT_EQ(Call("GET", "/events?from=1").body,
-            R"({"fault_message":"unknown query parameter `from`, expected `since` or `heartbeat`"})");
+  EXPECT_EQ(
+      Call("GET", "/events?from=1").body,
+      R"({"fault_message":"unknown query parameter `from`, expected `since` or `heartbeat`"})");
   EXPECT_EQ(Call("PUT", "/events?since=0", "{}").status, 400);
 }
 
