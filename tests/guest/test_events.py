@@ -9,7 +9,9 @@ import threading
 import unittest
 
 import images
-from machine import STOP_TIMEOUT, VMM, Machine, UnixConnection
+from machine import STOP_TIMEOUT, VMM, Machine
+
+from ember.transport import UnixConnection
 
 READY = "EMBER-INIT-READY"
 
