@@ -67,36 +67,35 @@ class XmlResult(unittest.TextTestResult):
                 names.append(holder[1] if holder else re.sub(r" [(\[].*", "", test.id()))
         return list(dict.fromkeys(names))
 
+    def write(self, path, repeated=()):
+        suite = ElementTree.Element("testsuite")
+        for test, seconds, failure in self.cases:
+            module, _, name = test.id().rpartition(".")
+            case = ElementTree.SubElement(suite, "testcase", classname=module, name=name,
+                                          time=f"{seconds:.3f}", status="run")
+            if failure:
+                ElementTree.SubElement(case, "failure").text = failure
+        for name in repeated:
+            ElementTree.SubElement(suite, "repeated", name=name)
+        ElementTree.ElementTree(suite).write(path)
+
 
 def run_names(names):
     suite = unittest.defaultTestLoader.loadTestsFromNames(names)
     return unittest.TextTestRunner(verbosity=0, resultclass=XmlResult).run(suite)
 
 
-def write_results(cases, repeated, path):
-    suite = ElementTree.Element("testsuite")
-    for test, seconds, failure in cases:
-        module, _, name = test.id().rpartition(".")
-        case = ElementTree.SubElement(suite, "testcase", classname=module, name=name,
-                                      time=f"{seconds:.3f}", status="run")
-        if failure:
-            ElementTree.SubElement(case, "failure").text = failure
-    for name in repeated:
-        ElementTree.SubElement(suite, "repeated", name=name)
-    ElementTree.ElementTree(suite).write(path)
-
-
 def run_inside(options):
     sys.path.insert(0, str(HERE))
     result = run_names([options.module])
-    cases, repeated = result.cases, []
+    repeated = []
     if os.environ.get("EMBER_TESTBED") == "nested" and (repeated := result.failed_names()):
         print(f"run.py: once more, for the emulation may be to blame: {', '.join(repeated)}",
               flush=True)
-        again = run_names(repeated)
-        cases = [case for case in cases if not case[2]] + again.cases
-    write_results(cases, repeated, Path(os.environ["EMBER_RESULTS"]) / f"{options.entry}.xml")
-    return 0 if cases and not any(failure for _, _, failure in cases) else 1
+        result.cases = [case for case in result.cases if not case[2]]
+        result.cases += run_names(repeated).cases
+    result.write(Path(os.environ["EMBER_RESULTS"]) / f"{options.entry}.xml", repeated)
+    return 0 if result.cases and not any(failure for _, _, failure in result.cases) else 1
 
 
 def run_outside(options):
