@@ -135,7 +135,8 @@ Outcome Router::Handle(const Request& request) const {
                                               .instance_id = instance_id_,
                                               .query = target.query,
                                               .controller = controller_,
-                                              .waker = waker_});
+                                              .waker = waker_,
+                                              .survey = survey_});
     return outcome ? *std::move(outcome) : Fault(outcome.error().message());
   }
   return Fault(

@@ -31,6 +31,7 @@ class Router {
   vmm::Controller& controller_;
   const std::string instance_id_;
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
+  mutable std::weak_ptr<SurveyUnderWay> survey_;
 };
 
 }  // namespace ember::api

@@ -18,10 +18,11 @@
 #include "vmm/controller.h"
 
 // What an endpoint is: a function from a request to an answer, now or later, or to the action that
-// it asks for. It
-// touches no machine and no socket. Adding one: a file here, a line in endpoints.h, a row in
-// router.cc, a test.
+// it asks for. It touches no machine and no socket. Adding one: a file here, a line in endpoints.h,
+// a row in router.cc, a test.
 namespace ember::api {
+
+class SurveyUnderWay;
 
 // A request, as the endpoint of its path gets it. Borrowed for the call.
 struct Call {
@@ -33,6 +34,7 @@ struct Call {
   std::string_view query;             // what follows the path's '?', for endpoints that take one
   const vmm::Controller& controller;  // outlives every answer, late ones too
   const std::shared_ptr<Waker>& waker;
+  std::weak_ptr<SurveyUnderWay>& survey;  // the latest memory survey
 };
 
 // The request asks for an action, whose outcome is the answer: 204, or 400 with the error.

@@ -4,9 +4,7 @@
 #include <utility>
 
 #include "api/endpoints/endpoints.h"
-#include "api/memory_survey.h"
-#include "base/thread.h"
-#include "base/thread_annotations.h"
+#include "api/survey_under_way.h"
 #include "vmm/config_json_writer.h"
 
 namespace ember::api {
@@ -21,20 +19,19 @@ void Write(std::string_view name, const HeldMemory& held, vmm::JsonWriter& out) 
       .Field("swap_bytes", held.swap);
 }
 
-// A thread of its own looks, as that takes its time where the guest is large.
 class MemoryAnswer final : public LateAnswer {
  public:
   static Result<std::unique_ptr<LateAnswer>> Begin(const Call& call) {
-    auto answer = std::make_unique<MemoryAnswer>(call.machine.config);
-    MemoryAnswer* const self = answer.get();
-    answer->thread_ = TRY(Thread::Start(
-        "memory", [self, waker = call.waker, guest = call.controller.vitals().guest_memory()] {
-          self->Put(SurveyMemory(guest));
-          waker->Wake();
-        }));
-    return std::unique_ptr<LateAnswer>(std::move(answer));
+    std::shared_ptr<SurveyUnderWay> survey = call.survey.lock();
+    if (survey == nullptr || survey->result() != nullptr) {
+      survey = TRY(SurveyUnderWay::Begin(call.controller.vitals().guest_memory(), call.waker));
+      call.survey = survey;
+    }
+    return std::unique_ptr<LateAnswer>(
+        std::make_unique<MemoryAnswer>(std::move(survey), call.machine.config));
   }
-  explicit MemoryAnswer(const vmm::VmConfig& config) {
+  MemoryAnswer(std::shared_ptr<SurveyUnderWay> survey, const vmm::VmConfig& config)
+      : survey_(std::move(survey)) {
     guest_bytes_ = config.machine.mem_size_mib * kMib;
     if (config.balloon) balloon_target_bytes_ = uint64_t{config.balloon->amount_mib} * kMib;
     if (config.memory_hotplug) {
@@ -42,24 +39,19 @@ class MemoryAnswer final : public LateAnswer {
     }
   }
 
-  std::optional<Response> Look(TimePoint /*now*/) override EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    if (!survey_) return std::nullopt;
-    return *survey_ ? Answer(**survey_) : Fault(survey_->error().message());
+  std::optional<Response> Look(TimePoint /*now*/) override {
+    const Result<MemorySurvey>* const result = survey_->result();
+    if (result == nullptr) return std::nullopt;
+    return *result ? Answer(**result) : Fault(result->error().message());
   }
   Response LookLast(TimePoint now) override {
-    thread_.Join();
+    survey_->Wait();
     return Look(now).value_or(Response{});
   }
-  // The thread wakes whoever waits.
+  // The survey wakes whoever waits.
   TimePoint next_look() const override { return TimePoint::max(); }
 
  private:
-  void Put(Result<MemorySurvey> survey) EXCLUDES(mutex_) {
-    const MutexLock lock(mutex_);
-    survey_ = std::move(survey);
-  }
-
   Response Answer(const MemorySurvey& survey) const {
     vmm::JsonWriter out;
     out.BeginObject();
@@ -77,14 +69,10 @@ class MemoryAnswer final : public LateAnswer {
     value ? out.Field(name, *value) : out.Null(name);
   }
 
+  const std::shared_ptr<SurveyUnderWay> survey_;
   uint64_t guest_bytes_ = 0;
   std::optional<uint64_t> balloon_target_bytes_;
   std::optional<uint64_t> hotplug_bytes_;
-
-  Mutex mutex_;
-  std::optional<Result<MemorySurvey>> survey_ GUARDED_BY(mutex_);
-
-  Thread thread_;  // last, so that it ends before what it uses
 };
 
 }  // namespace
