@@ -50,6 +50,10 @@ class XmlResult(unittest.TextTestResult):
         super().addError(test, err)
         self.add(test, self.errors[-1][1])
 
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        print(f"  SKIPPED {test.id()}: {reason}", flush=True)
+
     def addSubTest(self, test, subtest, err):
         super().addSubTest(test, subtest, err)
         if err is not None:
@@ -75,6 +79,10 @@ class XmlResult(unittest.TextTestResult):
                                           time=f"{seconds:.3f}", status="run")
             if failure:
                 ElementTree.SubElement(case, "failure").text = failure
+        for test, reason in self.skipped:
+            module, _, name = test.id().rpartition(".")
+            case = ElementTree.SubElement(suite, "testcase", classname=module, name=name)
+            ElementTree.SubElement(case, "skipped").text = reason
         for name in repeated:
             ElementTree.SubElement(suite, "repeated", name=name)
         ElementTree.ElementTree(suite).write(path)
@@ -95,7 +103,8 @@ def run_inside(options):
         result.cases = [case for case in result.cases if not case[2]]
         result.cases += run_names(repeated).cases
     result.write(Path(os.environ["EMBER_RESULTS"]) / f"{options.entry}.xml", repeated)
-    return 0 if result.cases and not any(failure for _, _, failure in result.cases) else 1
+    ran = result.cases or result.skipped
+    return 0 if ran and not any(failure for _, _, failure in result.cases) else 1
 
 
 def run_outside(options):

@@ -16,9 +16,11 @@ from network import Passt, Tap, add_uplink, free_port
 from pattern import pattern
 
 LONG = bool(os.environ.get("EMBER_LONG_TESTS"))
-SECONDS = int(os.environ.get("EMBER_STRESS_SECONDS", 0)) or (1800 if LONG else 45)
-# The emulation loses guests of two vCPUs (CONTRIBUTING.md).
-VCPUS = 1 if os.environ.get("EMBER_TESTBED") == "nested" else 2
+SECONDS = 1800 if LONG else 45
+# The emulation loses guests under this load, most of all those of two vCPUs (CONTRIBUTING.md): it is
+# tried there with --long alone.
+EMULATED = os.environ.get("EMBER_TESTBED") == "nested"
+VCPUS = 1 if EMULATED else 2
 WARM_UP_SECONDS = 120 if LONG else 15
 MIB = 1024 * 1024
 GROWTH_KIB = 1024
@@ -48,7 +50,7 @@ class HostLoad(threading.Thread):
 class StressedGuest:
     """A machine with every device, and a load for each."""
 
-    def __init__(self, number):
+    def __init__(self, test, number):
         self.number = number
         self.vm = device_machine(vcpus=VCPUS, memory_mib=384,
                                  boot_args="memhp_default_state=online_movable")
@@ -58,6 +60,7 @@ class StressedGuest:
         self.tap = Tap(f"stress{number}", f"192.168.{90 + number}.0/24")
         self.passt = Passt(directory)
         self.servers = {}
+        test.addCleanup(self.remove)
         for kind in ("tap", "passt"):
             port = free_port()
             self.servers[port] = subprocess.Popen(["iperf3", "-s", "-p", str(port)],
@@ -214,6 +217,7 @@ class StressedGuest:
         self.tap.remove()
 
 
+@unittest.skipIf(EMULATED and not LONG, "an emulated processor loses guests under this load")
 class Stress(unittest.TestCase):
     def load(self, guests, seconds):
         """Loads all devices of all guests for that long, and a little longer."""
@@ -247,8 +251,7 @@ class Stress(unittest.TestCase):
         add_uplink()
         guests = []
         for number in range(2):
-            guests.append(StressedGuest(number))
-            self.addCleanup(guests[-1].remove)
+            guests.append(StressedGuest(self, number))
         self.load(guests, WARM_UP_SECONDS)
         before = [guest.residue() for guest in guests]
         self.load(guests, SECONDS)
