@@ -23,8 +23,8 @@ void BootTimer::Write(uint64_t offset, std::span<const std::byte> in) {
   if (!boot_time_us_.compare_exchange_strong(expected, boot_time_us, std::memory_order_relaxed)) {
     return;
   }
-  EMBER_LOG(kInfo, "Guest-boot-time = ", boot_time_us, " us ", boot_time_us / 1000, " ms, ",
-            cpu.count(), " CPU us ", cpu.count() / 1000, " CPU ms");
+  EMBER_LOG_LIMITED(kInfo, "Guest-boot-time = ", boot_time_us, " us ", boot_time_us / 1000, " ms, ",
+                    cpu.count(), " CPU us ", cpu.count() / 1000, " CPU ms");
 }
 
 std::optional<microseconds> BootTimer::boot_time() const {

@@ -54,7 +54,8 @@ class VirtualMachine::Builder {
 
   Result<std::unique_ptr<Machine>> Build() {
     kvm::System system = TRY(OpenSystem());
-    EMBER_LOG(kInfo, "KVM: ", kvm::Describe(system.backend()));
+    // Limited, as a guest that is reset at its end may end as often as it likes.
+    EMBER_LOG_LIMITED(kInfo, "KVM: ", kvm::Describe(system.backend()));
     AddressAllocator addresses(TRY(DeviceMemory(system)));
     TRY(AllocateMemory(addresses));
     machine_->vm_ = TRY(kvm::Vm::Create(system, *machine_->memory_));

@@ -4,9 +4,38 @@
 
 namespace ember::vmm {
 
+// What a loop is asked by. Destroyed with the loop if that ends before it comes to it.
+class Vitals::Question {
+ public:
+  Question(std::shared_ptr<LoopCheck> check, std::function<void()> on_answer)
+      : check_(std::move(check)), on_answer_(std::move(on_answer)) {}
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+  ~Question() {
+    if (!answered_) check_->gone.store(true, std::memory_order_relaxed);
+  }
+
+  void Answer() {
+    using std::chrono::microseconds;
+    const auto took = std::chrono::steady_clock::now() - asked_;
+    // Relaxed: it tells only of itself.
+    check_->answer_us.store(std::chrono::duration_cast<microseconds>(took).count(),
+                            std::memory_order_relaxed);
+    answered_ = true;
+    on_answer_();
+  }
+
+ private:
+  const std::shared_ptr<LoopCheck> check_;
+  const std::function<void()> on_answer_;
+  const TimePoint asked_ = std::chrono::steady_clock::now();
+  bool answered_ = false;
+};
+
 Vitals::Entry Vitals::AddLoop(std::string name, EventLoop& loop) {
   const MutexLock lock(mutex_);
-  const auto place = loops_.insert(loops_.end(), {.name = std::move(name), .loop = loop});
+  const auto place =
+      loops_.insert(loops_.end(), {.name = std::move(name), .loop = loop, .latest = nullptr});
   return Entry([this, place] {
     const MutexLock removal(mutex_);
     loops_.erase(place);
@@ -24,20 +53,17 @@ Vitals::Entry Vitals::AddVcpu(uint32_t index, const VcpuPulse& pulse) {
 
 std::vector<std::shared_ptr<const Vitals::LoopCheck>> Vitals::AskLoops(
     const std::function<void()>& on_answer) const {
-  using std::chrono::microseconds;
-  const TimePoint asked = std::chrono::steady_clock::now();
   const MutexLock lock(mutex_);
   std::vector<std::shared_ptr<const LoopCheck>> checks;
   for (const Loop& each : loops_) {
-    auto check = std::make_shared<LoopCheck>(each.name);
-    checks.push_back(check);
-    each.loop.Post([check, asked, on_answer] {
-      const auto took = std::chrono::steady_clock::now() - asked;
-      // Relaxed: it tells only of itself.
-      check->answer_us.store(std::chrono::duration_cast<microseconds>(took).count(),
-                             std::memory_order_relaxed);
-      on_answer();
-    });
+    const bool waits =
+        each.latest != nullptr && each.latest->answer_us.load(std::memory_order_relaxed) < 0;
+    if (!waits) {
+      each.latest = std::make_shared<LoopCheck>(each.name);
+      each.loop.Post(
+          [question = std::make_shared<Question>(each.latest, on_answer)] { question->Answer(); });
+    }
+    checks.push_back(each.latest);
   }
   return checks;
 }

@@ -74,6 +74,7 @@ class Vitals {
     explicit LoopCheck(std::string loop_name) : name(std::move(loop_name)) {}
     const std::string name;
     std::atomic<int64_t> answer_us{-1};  // how long it took; -1: not yet
+    std::atomic<bool> gone{false};       // the loop is no more, and did not answer
   };
   struct VcpuSample {
     uint32_t index = 0;
@@ -85,7 +86,9 @@ class Vitals {
   Entry AddVcpu(uint32_t index, const VcpuPulse& pulse) EXCLUDES(mutex_);
 
   // Asks every loop; the VMM's comes first. `on_answer` is called on a loop's thread after each
-  // answer, perhaps long after everybody has lost interest.
+  // answer, perhaps long after everybody has lost interest. One that has yet to answer is not asked
+  // again, so that a loop that is stuck collects no questions: the check is that of who asked it,
+  // whose `on_answer` alone is called.
   std::vector<std::shared_ptr<const LoopCheck>> AskLoops(
       const std::function<void()>& on_answer) const EXCLUDES(mutex_);
   std::vector<VcpuSample> SampleVcpus() const EXCLUDES(mutex_);
@@ -104,7 +107,9 @@ class Vitals {
   struct Loop {
     std::string name;
     EventLoop& loop;
+    mutable std::shared_ptr<LoopCheck> latest;  // null: never asked
   };
+  class Question;
   struct Vcpu {
     uint32_t index;
     const VcpuPulse& pulse;

@@ -47,8 +47,8 @@ class HealthAnswer final : public LateAnswer {
   static bool Answered(const Check& check) {
     return check->answer_us.load(std::memory_order_relaxed) >= 0 || Gone(check);
   }
-  // Its thread has ended meanwhile, with a machine that was reset: nobody else holds the question.
-  static bool Gone(const Check& check) { return check.use_count() == 1; }
+  // Its thread has ended meanwhile, with a machine that was reset.
+  static bool Gone(const Check& check) { return check->gone.load(std::memory_order_relaxed); }
 
   // Since the first look it has not left the same exit.
   bool MayBeStuck(const Vitals::VcpuSample& sample) const {

@@ -351,11 +351,7 @@ def main():
         return NOT_RUN
     tests = Before if options.phases == "before" else After
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(tests)
-    result = unittest.TextTestRunner(verbosity=0, resultclass=run.XmlResult).run(suite)
-    output = os.environ.get("GTEST_OUTPUT", "")
-    if output.startswith("xml:"):
-        result.write(Path(output[len("xml:"):]) / f"api_fields_{options.phases}.xml")
-    return 0 if result.wasSuccessful() and result.testsRun else 1
+    return run.run_here(suite, f"api_fields_{options.phases}")
 
 
 if __name__ == "__main__":

@@ -148,11 +148,7 @@ def main():
     global VMM
     VMM = sys.argv[1]
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(Client)
-    result = unittest.TextTestRunner(verbosity=0, resultclass=run.XmlResult).run(suite)
-    output = os.environ.get("GTEST_OUTPUT", "")
-    if output.startswith("xml:"):
-        result.write(Path(output[len("xml:"):]) / "python_client_test.xml")
-    return 0 if result.wasSuccessful() and result.testsRun else 1
+    return run.run_here(suite, "python_client_test")
 
 
 if __name__ == "__main__":

@@ -88,9 +88,21 @@ class XmlResult(unittest.TextTestResult):
         ElementTree.ElementTree(suite).write(path)
 
 
-def run_names(names):
-    suite = unittest.defaultTestLoader.loadTestsFromNames(names)
+def run_suite(suite):
     return unittest.TextTestRunner(verbosity=0, resultclass=XmlResult).run(suite)
+
+
+def run_here(suite, entry):
+    """Runs what is a CTest entry without any test bed; returns its exit status."""
+    result = run_suite(suite)
+    output = os.environ.get("GTEST_OUTPUT", "")
+    if output.startswith("xml:"):
+        result.write(Path(output[len("xml:"):]) / f"{entry}.xml")
+    return 0 if result.wasSuccessful() and result.testsRun else 1
+
+
+def run_names(names):
+    return run_suite(unittest.defaultTestLoader.loadTestsFromNames(names))
 
 
 def run_inside(options):

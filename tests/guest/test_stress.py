@@ -1,6 +1,6 @@
 """All devices of two guests loaded at once: nothing fails, and nothing of the VMM grows.
 
-A minute; half an hour with EMBER_LONG_TESTS.
+A minute; half an hour with EMBER_LONG_TESTS. On an emulated processor only that.
 """
 
 import os

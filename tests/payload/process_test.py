@@ -282,11 +282,7 @@ def main():
         print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
         return NOT_RUN
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(Process)
-    result = unittest.TextTestRunner(verbosity=0, resultclass=run.XmlResult).run(suite)
-    output = os.environ.get("GTEST_OUTPUT", "")
-    if output.startswith("xml:"):
-        result.write(Path(output[len("xml:"):]) / "process_test.xml")
-    return 0 if result.wasSuccessful() and result.testsRun else 1
+    return run.run_here(suite, "process_test")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ void LogOverruled(std::span<const CpuidEntry> supported, const x86_64::CpuTopolo
                   std::span<const kvm::CpuidModifier> modifiers) {
   const auto cpuid = x86_64::BuildCpuid(supported, topology, kvm::VcpuIndex{0});
   for (const std::string& sentence : x86_64::DescribeOverruled(cpuid, modifiers)) {
-    EMBER_LOG(kWarning, sentence);
+    EMBER_LOG_LIMITED(kWarning, sentence);
   }
 }
 
