@@ -36,6 +36,18 @@ Result<std::vector<CpuidEntry>> ReadSupportedCpuid(const System& system) {
   return entries;
 }
 
+Result<std::vector<CpuidEntry>> ReadCpuid(const Vcpu& vcpu) {
+  const auto buffer = std::make_unique<abi::CpuidBuffer>();
+  buffer->header.entry_count = static_cast<uint32_t>(buffer->entries.size());
+  TRY(Ioctl(vcpu.fd(), abi::kGetCpuid2, "KVM_GET_CPUID2", buffer.get()));
+  const size_t count = std::min<size_t>(buffer->header.entry_count, buffer->entries.size());
+  std::vector<CpuidEntry> entries(count);
+  std::ranges::transform(
+      std::span(buffer->entries).first(count), entries.begin(),
+      [](const kvm_cpuid_entry2& raw) { return std::bit_cast<CpuidEntry>(raw); });
+  return entries;
+}
+
 Status SetCpuid(const Vcpu& vcpu, std::span<const CpuidEntry> entries) {
   const auto buffer = std::make_unique<abi::CpuidBuffer>();
   if (entries.size() > buffer->entries.size()) {

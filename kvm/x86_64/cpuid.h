@@ -34,6 +34,8 @@ inline constexpr uint32_t kCpuidSubleafMatters = 1;
 // process.
 Result<std::vector<CpuidEntry>> ReadSupportedCpuid(const System& system);
 
+// What the vCPU answers.
+Result<std::vector<CpuidEntry>> ReadCpuid(const Vcpu& vcpu);
 // What the vCPU answers from now on. Before its first run.
 Status SetCpuid(const Vcpu& vcpu, std::span<const CpuidEntry> entries);
 

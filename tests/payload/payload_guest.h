@@ -76,6 +76,7 @@ class PayloadGuest {
   uint64_t ReadData(GuestAddress at = kData) const;
 
   kvm::Vm& vm() { return *vm_; }
+  const kvm::System& system() const { return system_; }
   kvm::Backend backend() const { return system_.backend(); }
   const GuestMemory& memory() const { return *memory_; }
   Bus& mmio() { return mmio_; }
