@@ -21,7 +21,7 @@ from collections.abc import Iterator
 LAYERS = (
     ("base",),
     ("memory", "mmds"),
-    ("devices",),
+    ("devices", "snapshot"),
     ("virtio", "firmware", "kvm"),
     ("vmm",),
     ("api",),
@@ -45,7 +45,7 @@ HOMES = (
     Home(
         "nlohmann/json",
         re.compile(r"nlohmann/"),
-        re.compile(r"vmm/config_json|mmds/data_store\.cc$|api/[^/]*json|tests/(vmm|api)/"),
+        re.compile(r"vmm/config_json|mmds/data_store\.cc$|snapshot/cbor\.cc$|api/[^/]*json|tests/(vmm|api)/"),
     ),
     Home(
         "Asio and Beast",
