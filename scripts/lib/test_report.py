@@ -51,7 +51,7 @@ class Report:
         """Adds each case of a GoogleTest-style XML file; returns how many failed."""
         failed = 0
         root = ElementTree.parse(path).getroot()
-        self.repeated += [f"{name}: {case.get('name')}" for case in root.iter("repeated")]
+        self.repeated += [(f"{name}: {case.get('name')}", case.text) for case in root.iter("repeated")]
         for case in root.iter("testcase"):
             full_name = f"{name}: {case.get('classname')}.{case.get('name')}"
             if case.find("failure") is not None or case.find("error") is not None:
@@ -66,8 +66,8 @@ class Report:
     def close(self):
         for name in self.not_run:
             print(f"NOT RUN: {name}")
-        for name in self.repeated:
-            print(f"REPEATED: {name}")
+        for name, failure in self.repeated:
+            print(f"REPEATED: {name}, which at first failed so:\n{failure.rstrip()[-2000:]}")
         for name in self.failures:
             print(f"FAILED: {name}")
         print(f"{self.passed} passed, {len(self.failures)} failed, {len(self.not_run)} skipped")

@@ -62,16 +62,17 @@ class XmlResult(unittest.TextTestResult):
     def printErrors(self):
         """Nothing: they are printed."""
 
-    def failed_names(self):
-        """What the loader finds the failed cases by; a class whose set-up failed, as a whole."""
-        names = []
+    def failed(self):
+        """What the loader finds the failed cases by, and how they failed; a class whose set-up
+        failed, as a whole."""
+        failed = {}
         for test, _, failure in self.cases:
             if failure:
                 holder = re.fullmatch(r"(?:setUp|tearDown)(?:Class|Module) \((.+)\)", test.id())
-                names.append(holder[1] if holder else re.sub(r" [(\[].*", "", test.id()))
-        return list(dict.fromkeys(names))
+                failed[holder[1] if holder else re.sub(r" [(\[].*", "", test.id())] = failure
+        return failed
 
-    def write(self, path, repeated=()):
+    def write(self, path, repeated=None):
         suite = ElementTree.Element("testsuite")
         for test, seconds, failure in self.cases:
             module, _, name = test.id().rpartition(".")
@@ -83,8 +84,8 @@ class XmlResult(unittest.TextTestResult):
             module, _, name = test.id().rpartition(".")
             case = ElementTree.SubElement(suite, "testcase", classname=module, name=name)
             ElementTree.SubElement(case, "skipped").text = reason
-        for name in repeated:
-            ElementTree.SubElement(suite, "repeated", name=name)
+        for name, failure in (repeated or {}).items():
+            ElementTree.SubElement(suite, "repeated", name=name).text = failure
         ElementTree.ElementTree(suite).write(path)
 
 
@@ -108,12 +109,12 @@ def run_names(names):
 def run_inside(options):
     sys.path.insert(0, str(HERE))
     result = run_names([options.module])
-    repeated = []
-    if os.environ.get("EMBER_TESTBED") == "nested" and (repeated := result.failed_names()):
+    repeated = {}
+    if os.environ.get("EMBER_TESTBED") == "nested" and (repeated := result.failed()):
         print(f"run.py: once more, for the emulation may be to blame: {', '.join(repeated)}",
               flush=True)
         result.cases = [case for case in result.cases if not case[2]]
-        result.cases += run_names(repeated).cases
+        result.cases += run_names(list(repeated)).cases
     result.write(Path(os.environ["EMBER_RESULTS"]) / f"{options.entry}.xml", repeated)
     ran = result.cases or result.skipped
     return 0 if ran and not any(failure for _, _, failure in result.cases) else 1
