@@ -111,11 +111,14 @@ void OnFatalSignal(int number, siginfo_t* info, void* /*context*/) {
   ::_exit(signal.exit_code);
 }
 
-// abort() raises the signal again once we return, then with its default effect.
+// Others may send the signal too: after it only abort() would end the process by itself.
 void OnAbort(int /*number*/, siginfo_t* /*info*/, void* /*context*/) {
   constexpr int kAbortExit = 128 + SIGABRT;
   BeginEnd(kAbortExit);
   RunCleanups();
+  ::signal(SIGABRT, SIG_DFL);
+  ::raise(SIGABRT);
+  ::_exit(kAbortExit);  // in the first process of a PID namespace, which that does not end
 }
 
 using Handler = void (*)(int, siginfo_t*, void*);

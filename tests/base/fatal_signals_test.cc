@@ -127,6 +127,17 @@ TEST_F(FatalSignalsTest, AnAbortIsCleanedUpAfterAndStaysAnAbort) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
+TEST_F(FatalSignalsTest, AnAbortThatAnotherProcessSendsEndsThisOne) {
+  const std::string path = directory_.Write("socket", "");
+  const int status = StatusOf([&] {
+    const PathRemovedOnSignal removed(path);
+    ::kill(::getpid(), SIGABRT);
+  });
+  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGABRT);
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
 TEST_F(FatalSignalsTest, MoreCleanupsThanThereIsPlaceForAreHarmless) {
   std::vector<std::unique_ptr<FatalCleanup>> many;
   for (size_t i = 0; i < FatalCleanup::kMaxCleanups + 10; ++i) {
