@@ -11,6 +11,11 @@ namespace ember {
 class Counter {
  public:
   void Add(uint64_t amount = 1) { value_.fetch_add(amount, std::memory_order_relaxed); }
+  // For a count that only this thread adds to, or others in turns with it: spares the processor the
+  // locked instruction.
+  void AddAlone(uint64_t amount = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
   uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:

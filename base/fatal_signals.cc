@@ -35,6 +35,7 @@ constinit std::atomic<pid_t> ending_thread{0};
 // Constant once HandleFatalSignals() has returned.
 constinit std::span<const FatalSignal> handled;
 constinit std::array<Counter, kMaxSignals + 1> counts;  // the last is of none of them
+constinit Counter aborts;
 
 // A function of its own for a slot that is taken but not yet filled.
 void DoNothing(void* /*argument*/) {}
@@ -114,6 +115,7 @@ void OnFatalSignal(int number, siginfo_t* info, void* /*context*/) {
 // Others may send the signal too: after it only abort() would end the process by itself.
 void OnAbort(int /*number*/, siginfo_t* /*info*/, void* /*context*/) {
   constexpr int kAbortExit = 128 + SIGABRT;
+  aborts.Add();
   BeginEnd(kAbortExit);
   RunCleanups();
   ::signal(SIGABRT, SIG_DFL);
@@ -137,7 +139,9 @@ Status Handle(int number, Handler handler) {
 
 }  // namespace
 
-Counter& fatal_signal_count(int number) { return counts[IndexOf(number)]; }
+Counter& fatal_signal_count(int number) {
+  return number == SIGABRT ? aborts : counts[IndexOf(number)];
+}
 
 Status HandleFatalSignals(std::span<const FatalSignal> signals) {
   if (signals.size() > kMaxSignals) {

@@ -21,9 +21,9 @@ struct FatalSignal {
   int exit_code = 0;
 };
 
-// How often the signal has come, which is one of those given to HandleFatalSignals(). A process
-// that a signal ends has counted it before its cleanups run. A program that takes a signal in
-// another way, as by a signalfd, counts it itself. Any thread.
+// How often the signal has come, which is one of those given to HandleFatalSignals(), or SIGABRT. A
+// process that a signal ends has counted it before its cleanups run. A program that takes a signal
+// in another way, as by a signalfd, counts it itself. Any thread.
 Counter& fatal_signal_count(int number);
 
 // Handles these from now on, in all threads: the handler counts, writes a line to the log, runs the

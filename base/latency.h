@@ -15,7 +15,7 @@ class LatencyAggregate {
  public:
   void Add(std::chrono::nanoseconds duration) {
     const auto nanoseconds = static_cast<uint64_t>(duration.count());
-    sum_ns_.Add(nanoseconds);
+    sum_ns_.AddAlone(nanoseconds);
     if (nanoseconds < min_ns_.load(kRelaxed)) min_ns_.store(nanoseconds, kRelaxed);
     if (nanoseconds > max_ns_.load(kRelaxed)) max_ns_.store(nanoseconds, kRelaxed);
   }

@@ -95,27 +95,30 @@ I8042::State I8042::Save() const {
 
 void I8042::Read(uint64_t offset, std::span<std::byte> out) {
   if (out.size() != 1) {
-    metrics_.bad_accesses.Add();
+    metrics_.missed_read_count.Add();
     return;
   }
   const MutexLock lock(mutex_);
   switch (static_cast<Port>(offset)) {
     case Port::kData:
       out[0] = std::byte{TakeDataLocked()};
-      return;
+      break;
     case Port::kSystemControlB:
       out[0] = std::byte{kTimer2Output};
-      return;
+      break;
     case Port::kStatusAndCommand:
       out[0] = std::byte{StatusLocked()};
+      break;
+    default:
+      metrics_.missed_read_count.Add();
       return;
   }
-  metrics_.bad_accesses.Add();
+  metrics_.read_count.Add();
 }
 
 void I8042::Write(uint64_t offset, std::span<const std::byte> in) {
   if (in.size() != 1) {
-    metrics_.bad_accesses.Add();
+    metrics_.missed_write_count.Add();
     return;
   }
   const auto value = std::to_integer<uint8_t>(in[0]);
@@ -128,19 +131,20 @@ void I8042::Write(uint64_t offset, std::span<const std::byte> in) {
         outcome = DataLocked(value);
         break;
       case Port::kSystemControlB:
-        return;  // the timer's gate and the speaker
+        break;  // the timer's gate and the speaker
       case Port::kStatusAndCommand:
         state_.last_write_was_command = true;
         outcome = CommandLocked(value);
         break;
       default:
-        metrics_.bad_accesses.Add();
+        metrics_.missed_write_count.Add();
         return;
     }
-    InterruptIfFullLocked();
+    if (static_cast<Port>(offset) != Port::kSystemControlB) InterruptIfFullLocked();
   }
+  metrics_.write_count.Add();
   if (outcome == Outcome::kReset) {
-    metrics_.resets.Add();
+    metrics_.reset_count.Add();
     machine_.Request(VmRequest::kReset);
   }
 }
@@ -311,6 +315,7 @@ void I8042::KeyboardArgumentLocked(uint8_t value) {
 // All or nothing: half a key would be another key.
 bool I8042::QueueLocked(std::span<const uint8_t> bytes) {
   if (bytes.size() > kKeyboardQueueBytes - state_.keyboard_out_count) {
+    metrics_.error_count.Add();
     metrics_.dropped_bytes.Add(bytes.size());
     return false;
   }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/counter.h"
+#include "base/metric_field.h"
 #include "base/result.h"
 #include "base/thread_annotations.h"
 #include "devices/bus_device.h"
@@ -50,9 +51,14 @@ class I8042 final : public BusDevice {
     uint8_t keyboard_out_count = 0;
   };
 
+  // The first six by the names under which clients read them.
   struct Metrics {
-    Counter resets;
-    Counter bad_accesses;  // not one byte, or to a port between the two
+    Counter error_count;         // replies and keys that found the queue full
+    Counter missed_read_count;   // not one byte, or of a port between the two
+    Counter missed_write_count;  // likewise
+    Counter read_count;
+    Counter reset_count;
+    Counter write_count;
     Counter dropped_bytes;
     Counter unknown_commands;
   };
@@ -94,6 +100,20 @@ class I8042 final : public BusDevice {
 
   mutable Mutex mutex_;
   State state_ GUARDED_BY(mutex_);
+};
+
+inline constexpr MetricField<I8042::Metrics> kI8042MetricFields[] = {
+    {"error_count", &I8042::Metrics::error_count},
+    {"missed_read_count", &I8042::Metrics::missed_read_count},
+    {"missed_write_count", &I8042::Metrics::missed_write_count},
+    {"read_count", &I8042::Metrics::read_count},
+    {"reset_count", &I8042::Metrics::reset_count},
+    {"write_count", &I8042::Metrics::write_count},
+};
+// Those that the contract has no key for.
+inline constexpr MetricField<I8042::Metrics> kKeyboardMetricFields[] = {
+    {"dropped_bytes", &I8042::Metrics::dropped_bytes},
+    {"unknown_commands", &I8042::Metrics::unknown_commands},
 };
 
 }  // namespace ember

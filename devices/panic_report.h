@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/counter.h"
+#include "base/metric_field.h"
 #include "devices/bus_device.h"
 #include "devices/vm_request.h"
 
@@ -37,6 +38,12 @@ class PanicReport final : public BusDevice {
  private:
   VmRequestSink& machine_;
   Metrics metrics_;
+};
+
+inline constexpr MetricField<PanicReport::Metrics> kPanicReportMetricFields[] = {
+    {"panics", &PanicReport::Metrics::panics},
+    {"crash_loads", &PanicReport::Metrics::crash_loads},
+    {"bad_accesses", &PanicReport::Metrics::bad_accesses},
 };
 
 }  // namespace ember

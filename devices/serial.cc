@@ -201,6 +201,7 @@ uint8_t Serial::TakeReceivedLocked() {
   const std::byte byte = state_.received[first_received_];
   first_received_ = (first_received_ + 1) % kReceiveFifoBytes;
   --state_.received_count;
+  metrics_.taken_bytes.Add();
   return std::to_integer<uint8_t>(byte);
 }
 

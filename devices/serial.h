@@ -55,7 +55,8 @@ class Serial final : public BusDevice {
 
   struct Metrics {
     Counter transmitted_bytes;
-    Counter received_bytes;
+    Counter received_bytes;    // into the FIFO
+    Counter taken_bytes;       // out of it, by the guest
     Counter read_bad_length;   // not one byte
     Counter write_bad_length;  // not one byte
     Counter overruns;          // only by loopback: input from outside waits

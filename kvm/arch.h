@@ -24,6 +24,9 @@ Status CreateInterruptControllers(const Fd& vm_fd);
 uint32_t InterruptLineCount();
 // What System::PhysicalAddressBits() answers.
 Result<uint32_t> PhysicalAddressBits(const System& system);
+// Has the guest's clock know that the vCPU is paused, so that its watchdogs do not take the pause
+// for a hang of theirs. While the vCPU does not run. Harmless where the guest has no such clock.
+Status NotePause(const Fd& vcpu_fd);
 // Where the vCPU's instruction pointer stands, for a report: "rip 0x1000"; empty if unknown.
 std::string DescribePosition(const Fd& vcpu_fd);
 

@@ -14,6 +14,21 @@ namespace {
 
 constexpr std::byte kIdleBus{0xff};
 
+// Adds the time from its making to its end.
+class Stopwatch {
+ public:
+  Stopwatch(const ExitClock& clock, LatencyAggregate& latency)
+      : clock_(clock), latency_(latency), begin_(clock.Now()) {}
+  ~Stopwatch() { latency_.Add(clock_.Since(begin_)); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  const ExitClock& clock_;
+  LatencyAggregate& latency_;
+  const uint64_t begin_;
+};
+
 void ReadFrom(const Bus& bus, uint64_t address, std::span<std::byte> out, VcpuMetrics& metrics) {
   if (bus.Read(address, out)) return;
   std::ranges::fill(out, kIdleBus);
@@ -26,7 +41,8 @@ void WriteTo(const Bus& bus, uint64_t address, std::span<const std::byte> in,
   metrics.unclaimed_accesses.Add();
 }
 
-std::optional<StopReason> DispatchPio(const RunArea& area, const Bus& pio, VcpuMetrics& metrics) {
+std::optional<StopReason> DispatchPio(const RunArea& area, const Bus& pio, const ExitClock& clock,
+                                      VcpuMetrics& metrics) {
   const auto& io = area.header().io;
   const size_t size = io.size;
   if (size == 0 || size > sizeof(uint32_t)) return StopReason::kHostFailure;
@@ -35,7 +51,8 @@ std::optional<StopReason> DispatchPio(const RunArea& area, const Bus& pio, VcpuM
   if (data.empty()) return StopReason::kHostFailure;
 
   const bool is_in = io.direction == KVM_EXIT_IO_IN;
-  (is_in ? metrics.exit_io_in : metrics.exit_io_out).Add();
+  (is_in ? metrics.exit_io_in : metrics.exit_io_out).AddAlone();
+  const Stopwatch stopwatch(clock, is_in ? metrics.exit_io_in_agg : metrics.exit_io_out_agg);
   // A string instruction accesses the same port `count` times.
   for (; !data.empty(); data = data.subspan(size)) {
     if (is_in) {
@@ -47,16 +64,20 @@ std::optional<StopReason> DispatchPio(const RunArea& area, const Bus& pio, VcpuM
   return std::nullopt;
 }
 
-std::optional<StopReason> DispatchMmio(const RunArea& area, const Bus& mmio, VcpuMetrics& metrics) {
+std::optional<StopReason> DispatchMmio(const RunArea& area, const Bus& mmio, const ExitClock& clock,
+                                       VcpuMetrics& metrics) {
   auto& access = area.header().mmio;
   if (access.len == 0 || access.len > sizeof(access.data)) return StopReason::kHostFailure;
   const std::span<std::byte> data =
       std::as_writable_bytes(std::span(access.data)).first(access.len);
-  if (access.is_write != 0) {
-    metrics.exit_mmio_write.Add();
+  const bool is_write = access.is_write != 0;
+  const Stopwatch stopwatch(clock,
+                            is_write ? metrics.exit_mmio_write_agg : metrics.exit_mmio_read_agg);
+  if (is_write) {
+    metrics.exit_mmio_write.AddAlone();
     WriteTo(mmio, access.phys_addr, data, metrics);
   } else {
-    metrics.exit_mmio_read.Add();
+    metrics.exit_mmio_read.AddAlone();
     ReadFrom(mmio, access.phys_addr, data, metrics);
   }
   return std::nullopt;
@@ -95,12 +116,12 @@ std::optional<StopReason> DispatchOther(const kvm_run& run) {
 }
 
 std::optional<StopReason> Dispatch(const RunArea& area, const Bus& mmio, const Bus& pio,
-                                   VcpuMetrics& metrics) {
+                                   const ExitClock& clock, VcpuMetrics& metrics) {
   switch (area.header().exit_reason) {
     case KVM_EXIT_IO:
-      return DispatchPio(area, pio, metrics);
+      return DispatchPio(area, pio, clock, metrics);
     case KVM_EXIT_MMIO:
-      return DispatchMmio(area, mmio, metrics);
+      return DispatchMmio(area, mmio, clock, metrics);
     default:
       return DispatchOther(area.header());
   }
@@ -109,8 +130,8 @@ std::optional<StopReason> Dispatch(const RunArea& area, const Bus& mmio, const B
 }  // namespace
 
 std::optional<StopReason> DispatchExit(const RunArea& area, const Bus& mmio, const Bus& pio,
-                                       VcpuMetrics& metrics) {
-  const std::optional<StopReason> stop = Dispatch(area, mmio, pio, metrics);
+                                       const ExitClock& clock, VcpuMetrics& metrics) {
+  const std::optional<StopReason> stop = Dispatch(area, mmio, pio, clock, metrics);
   if (stop) metrics.failures.Add();
   return stop;
 }

@@ -11,7 +11,8 @@
 
 namespace ember::kvm {
 
-Result<std::unique_ptr<InterruptLine>> IrqfdLine::Create(const Fd& vm_fd, Gsi gsi) {
+Result<std::unique_ptr<InterruptLine>> IrqfdLine::Create(const Fd& vm_fd, Gsi gsi,
+                                                         InterruptMetrics& metrics) {
   const auto number = static_cast<uint32_t>(gsi);
   // KVM takes any number, and signals of one that no controller has go nowhere.
   if (number >= arch::InterruptLineCount()) {
@@ -23,10 +24,12 @@ Result<std::unique_ptr<InterruptLine>> IrqfdLine::Create(const Fd& vm_fd, Gsi gs
   request.fd = static_cast<uint32_t>(event_fd.get());
   request.gsi = number;
   TRY_CONTEXT(Ioctl(vm_fd, KVM_IRQFD, "KVM_IRQFD", &request), Concat("interrupt line ", number));
-  return std::unique_ptr<InterruptLine>(new IrqfdLine(std::move(event_fd)));
+  metrics.config_updates.Add();
+  return std::unique_ptr<InterruptLine>(new IrqfdLine(std::move(event_fd), metrics));
 }
 
 void IrqfdLine::Trigger() {
+  metrics_.triggers.Add();
   const uint64_t one = 1;
   // It fails only where 2^64 - 2 edges wait unserved, and then one more would change nothing.
   [[maybe_unused]] const ssize_t written = ::write(event_fd_.get(), &one, sizeof(one));

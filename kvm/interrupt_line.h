@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "devices/interrupt_line.h"
+#include "kvm/interrupt_metrics.h"
 
 namespace ember::kvm {
 
@@ -14,14 +15,18 @@ namespace ember::kvm {
 // Closing the eventfd ends the connection.
 class IrqfdLine final : public InterruptLine {
  public:
-  static Result<std::unique_ptr<InterruptLine>> Create(const Fd& vm_fd, Gsi gsi);
+  // `metrics` must outlive the line.
+  static Result<std::unique_ptr<InterruptLine>> Create(const Fd& vm_fd, Gsi gsi,
+                                                       InterruptMetrics& metrics);
 
   void Trigger() override;
 
  private:
-  explicit IrqfdLine(Fd event_fd) : event_fd_(std::move(event_fd)) {}
+  IrqfdLine(Fd event_fd, InterruptMetrics& metrics)
+      : event_fd_(std::move(event_fd)), metrics_(metrics) {}
 
   const Fd event_fd_;
+  InterruptMetrics& metrics_;
 };
 
 }  // namespace ember::kvm

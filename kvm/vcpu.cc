@@ -21,7 +21,8 @@ Vcpu::Vcpu(VcpuIndex index, Fd fd, Mapping mapping)
     : index_(index),
       fd_(std::move(fd)),
       mapping_(std::move(mapping)),
-      run_area_(mapping_.bytes()) {}
+      run_area_(mapping_.bytes()),
+      exit_clock_(ExitClock::Create(fd_)) {}
 
 Result<Vcpu::RunResult> Vcpu::Run() {
   if (::ioctl(fd_.get(), KVM_RUN, 0) == 0) return RunResult::kExited;
@@ -39,6 +40,8 @@ void Vcpu::RequestExit() {
 void Vcpu::ClearExitRequest() {
   std::atomic_ref(run_area_.header().immediate_exit).store(0, std::memory_order_release);
 }
+
+Status Vcpu::NotePause() { return arch::NotePause(fd_); }
 
 std::string Vcpu::DescribePosition() const { return arch::DescribePosition(fd_); }
 

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/mapping.h"
 #include "base/result.h"
+#include "kvm/exit_clock.h"
 #include "kvm/run_area.h"
 
 namespace ember::kvm {
@@ -38,9 +39,13 @@ class Vcpu {
   void RequestExit();
   void ClearExitRequest();
 
+  // Tells the guest's clock of a pause. By the thread that uses it, while it does not run.
+  Status NotePause();
+
   VcpuIndex index() const { return index_; }
   const RunArea& run_area() const { return run_area_; }
   const Fd& fd() const { return fd_; }
+  const ExitClock& exit_clock() const { return exit_clock_; }
   // Where it stands, for a report: "rip 0x1000"; empty if unknown.
   std::string DescribePosition() const;
 
@@ -53,6 +58,7 @@ class Vcpu {
   const Fd fd_;
   const Mapping mapping_;
   const RunArea run_area_;  // over mapping_
+  const ExitClock exit_clock_;
 };
 
 }  // namespace ember::kvm

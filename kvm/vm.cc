@@ -77,7 +77,7 @@ Result<std::unique_ptr<Vcpu>> Vm::CreateVcpu(VcpuIndex index) {
 }
 
 Result<std::unique_ptr<InterruptLine>> Vm::CreateInterruptLine(Gsi gsi) {
-  return IrqfdLine::Create(fd_, gsi);
+  return IrqfdLine::Create(fd_, gsi, interrupt_metrics_);
 }
 
 Result<MemorySlot> Vm::AddMemorySlot(const GuestRange& range, std::byte* host, Access access) {

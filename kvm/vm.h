@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/thread_annotations.h"
 #include "devices/interrupt_line.h"
+#include "kvm/interrupt_metrics.h"
 #include "kvm/io_event.h"
 #include "kvm/memory_slot.h"
 #include "kvm/system.h"
@@ -36,7 +37,7 @@ class Vm {
 
   // Each index once. On x86 the vCPU's APIC id is its index.
   Result<std::unique_ptr<Vcpu>> CreateVcpu(VcpuIndex index);
-  // An edge-triggered line over an irqfd; the line may outlive the Vm, and ends by its destruction.
+  // An edge-triggered line over an irqfd. The Vm must outlive it.
   Result<std::unique_ptr<InterruptLine>> CreateInterruptLine(Gsi gsi);
   // Shows `size_bytes` of host memory from `host` on to the guest at range.start; both, and the
   // size, in whole pages of the host. What the guest writes where `access` says read-only exits as
@@ -50,6 +51,7 @@ class Vm {
   Status RemoveIoEvent(const IoEvent& event, const Fd& event_fd);
 
   const Fd& fd() const { return fd_; }
+  const InterruptMetrics& interrupt_metrics() const { return interrupt_metrics_; }
 
  private:
   Vm(Fd fd, size_t run_area_bytes, size_t ram_slots)
@@ -60,6 +62,7 @@ class Vm {
 
   const Fd fd_;
   const size_t run_area_bytes_;
+  InterruptMetrics interrupt_metrics_;
 
   Mutex slots_mutex_;
   std::vector<bool> slots_ GUARDED_BY(slots_mutex_);  // by number, whether it is in use

@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/counter.h"
 #include "base/fd.h"
 #include "base/journal.h"
 #include "base/result.h"
@@ -20,19 +19,10 @@
 #include "virtio/features.h"
 #include "virtio/interrupt.h"
 #include "virtio/queue_layout.h"
+#include "virtio/transport_metrics.h"
 #include "virtio/virtio_device.h"
 
 namespace ember::virtio {
-
-// What the driver did wrong, and what became of the device.
-struct TransportMetrics {
-  Counter ignored_accesses;  // registers, widths, values and moments that mean nothing
-  Counter breaches;          // DEVICE_NEEDS_RESET for a broken queue or request
-  Counter device_failures;   // DEVICE_NEEDS_RESET for what is no driver's fault
-  Counter activations;
-  Counter activation_failures;  // DEVICE_NEEDS_RESET at DRIVER_OK
-  Counter resets;
-};
 
 enum class QueueArea { kDescriptors, kAvailable, kUsed };
 enum class AddressHalf { kLow, kHigh };

@@ -11,12 +11,22 @@
 #include "base/token_bucket.h"
 #include "devices/boot_timer.h"
 #include "devices/bus.h"
+#include "devices/i8042.h"
+#include "devices/panic_report.h"
+#include "devices/uart_metrics.h"
 #include "devices/vm_request.h"
 #include "firmware/platform.h"
 #include "kvm/vm.h"
 #include "memory/guest_memory.h"
 
 namespace ember::vmm {
+
+// Null: there is no such device. Borrowed from a board.
+struct BoardMetrics {
+  const I8042::Metrics* keyboard = nullptr;
+  const UartMetrics* uart = nullptr;
+  const PanicReport::Metrics* panic_report = nullptr;
+};
 
 // What every machine of an architecture has soldered on: its buses, the serial console, the
 // keyboard controller, power control, the panic report and the boot timer, with the addresses and
@@ -48,6 +58,9 @@ class Board {
   Result<firmware::MmioDevice> TakeVirtioPlace();
   // The machine as firmware tables should describe it, with all places taken so far.
   firmware::Platform Describe(const GuestMemory& memory, uint32_t vcpu_count) const;
+
+  // What its devices count, for as long as it lives.
+  BoardMetrics metrics() const;
 
   // Presses the keys, as a person would. Any thread. Fails where no guest listens.
   Status SendCtrlAltDel();

@@ -29,6 +29,7 @@
 #include "vmm/action.h"
 #include "vmm/board.h"
 #include "vmm/config.h"
+#include "vmm/metrics/machine_metrics.h"
 #include "vmm/reply.h"
 #include "vmm/virtio_attachment.h"
 #include "vmm/vitals.h"
@@ -57,6 +58,9 @@ class DeviceSet {
   // Carries out what is asked of one device, and writes down in `config` what has changed. An error
   // leaves both as they were.
   Result<Reply> Perform(const DeviceAction& action, VmConfig& config);
+
+  // Adds where the devices count; borrowed from them.
+  void AddTo(MachineMetrics& metrics) const;
 
  private:
   template <typename Device>

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "vmm/action.h"
 #include "vmm/config.h"
+#include "vmm/metrics/machine_metrics.h"
 #include "vmm/reply.h"
 
 namespace ember::vmm {
@@ -25,6 +26,8 @@ class Machine {
   virtual void PressPowerButton() = 0;
   // Asks something of a device. An error leaves everything as it was.
   virtual Result<Reply> Perform(const DeviceAction& action) = 0;
+  // Where its parts count, for as long as it lives.
+  virtual MachineMetrics metrics() const = 0;
   // What the machine was built from, with what was changed since.
   virtual const VmConfig& config() const = 0;
 };

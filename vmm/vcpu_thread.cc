@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/concat.h"
+#include "base/log.h"
 
 namespace ember::vmm {
 namespace {
@@ -41,6 +42,7 @@ Result<std::unique_ptr<VcpuThread>> VcpuThread::Start(Options options) {
 
 VcpuThread::VcpuThread(Options options)
     : vcpu_(std::move(options.vcpu)),
+      id_(Concat(static_cast<uint32_t>(vcpu_->index()))),
       mmio_(options.mmio),
       pio_(options.pio),
       on_exit_(std::move(options.on_exit)) {}
@@ -82,10 +84,19 @@ void VcpuThread::Main() {
   while (AwaitOrderToRun()) RunGuest();
 }
 
+void VcpuThread::NotePause() {
+  const Status noted = vcpu_->NotePause();
+  if (noted) return;
+  metrics_.kvmclock_ctrl_fails.Add();
+  EMBER_LOG_LIMITED(kWarning, "vCPU ", static_cast<uint32_t>(vcpu_->index()), ": ",
+                    noted.error().message());
+}
+
 // False when there is nothing left to do.
 bool VcpuThread::AwaitOrderToRun() {
   MutexLock lock(mutex_);
   if (order_ != Order::kRun && state_ == State::kRunning) {
+    if (order_ == Order::kPause) NotePause();
     pulse_.Enter(VcpuPulse::State::kPaused);
     state_ = State::kPaused;
     changed_.NotifyAll();
@@ -108,7 +119,7 @@ void VcpuThread::RunGuest() {
     if (!result) return End(kvm::StopReason::kHostFailure, result.error().message());
     if (*result == kvm::Vcpu::RunResult::kInterrupted) return;
     const std::optional<kvm::StopReason> stop =
-        kvm::DispatchExit(vcpu_->run_area(), mmio_, pio_, metrics_);
+        kvm::DispatchExit(vcpu_->run_area(), mmio_, pio_, vcpu_->exit_clock(), metrics_);
     if (stop) return End(*stop, DescribeStop(*stop));
   }
 }

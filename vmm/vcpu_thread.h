@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/thread.h"
@@ -63,6 +65,8 @@ class VcpuThread {
   const kvm::VcpuMetrics& metrics() const { return metrics_; }
   // What the thread is at. Any thread.
   const VcpuPulse& pulse() const { return pulse_; }
+  // The number of the vCPU, by which its metrics are known.
+  std::string_view id() const { return id_; }
 
  private:
   enum class Order { kPause, kRun, kStop };
@@ -74,6 +78,7 @@ class VcpuThread {
   void Main();
   bool AwaitOrderToRun();
   void RunGuest();
+  void NotePause();
   void End(kvm::StopReason reason, std::string details);
   std::string DescribeStop(kvm::StopReason reason) const;
   // The owner's.
@@ -81,6 +86,7 @@ class VcpuThread {
 
   // Constant after construction; what vcpu_ points to belongs to the thread while it runs.
   const std::unique_ptr<kvm::Vcpu> vcpu_;
+  const std::string id_;
   const Bus& mmio_;
   const Bus& pio_;
   const ExitCallback on_exit_;

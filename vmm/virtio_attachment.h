@@ -52,6 +52,8 @@ class VirtioAttachment {
   decltype(auto) WithDevice(Task&& task) {
     return transport_->state().WithDevice(std::forward<Task>(task));
   }
+  // What the driver did to the registers. Any thread.
+  const virtio::TransportMetrics& metrics() const { return transport_->state().metrics(); }
   // Tells the driver that the device's configuration reads differently now. Any thread.
   void ConfigChanged() { transport_->state().ConfigChanged(); }
 

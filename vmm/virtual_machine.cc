@@ -29,6 +29,22 @@ Result<Reply> VirtualMachine::Perform(const DeviceAction& action) {
   return devices_->Perform(action, config_);
 }
 
+MachineMetrics VirtualMachine::metrics() const {
+  MachineMetrics metrics;
+  devices_->AddTo(metrics);
+  for (const auto& vcpu : vcpus_) {
+    metrics.vcpus.push_back({.id = vcpu->id(), .metrics = &vcpu->metrics()});
+  }
+  metrics.interrupts = {{.id = {}, .metrics = &vm_->interrupt_metrics()}};
+  const BoardMetrics board = board_->metrics();
+  if (board.keyboard != nullptr) metrics.keyboard = {{.id = {}, .metrics = board.keyboard}};
+  if (board.uart != nullptr) metrics.uart = {{.id = {}, .metrics = board.uart}};
+  if (board.panic_report != nullptr) {
+    metrics.panic_report = {{.id = {}, .metrics = board.panic_report}};
+  }
+  return metrics;
+}
+
 void VirtualMachine::Request(VmRequest request) {
   if (request == VmRequest::kGuestCrashLoaded) {
     EMBER_LOG_LIMITED(kWarning, "the guest's kernel crashed; its crash kernel takes over");

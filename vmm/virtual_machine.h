@@ -55,6 +55,7 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   Status SendCtrlAltDel() override;
   void PressPowerButton() override;
   Result<Reply> Perform(const DeviceAction& action) override;
+  MachineMetrics metrics() const override;
   const VmConfig& config() const override { return config_; }
 
  private:

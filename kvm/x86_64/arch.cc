@@ -2,8 +2,10 @@
 
 #include <cpuid.h>
 #include <linux/kvm.h>
+#include <sys/ioctl.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 
 #include "base/concat.h"
@@ -68,6 +70,13 @@ Status CreateInterruptControllers(const Fd& vm_fd) {
 }
 
 uint32_t InterruptLineCount() { return KVM_IOAPIC_NUM_PINS; }
+
+Status NotePause(const Fd& vcpu_fd) {
+  if (::ioctl(vcpu_fd.get(), KVM_KVMCLOCK_CTRL, 0) == 0) return {};
+  // The guest has not turned the clock on.
+  if (errno == EINVAL) return {};
+  return Error::FromErrno("KVM_KVMCLOCK_CTRL");
+}
 
 std::string DescribePosition(const Fd& vcpu_fd) {
   kvm_regs registers{};

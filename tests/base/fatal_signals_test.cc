@@ -120,6 +120,11 @@ TEST_F(FatalSignalsTest, AnAbortIsCleanedUpAfterAndStaysAnAbort) {
   const std::string path = directory_.Write("socket", "");
   const int status = StatusOf([&] {
     const PathRemovedOnSignal removed(path);
+    const FatalCleanup counted(
+        [](void*) {
+          if (fatal_signal_count(SIGABRT).value() != 1) ::_exit(1);
+        },
+        nullptr);
     std::abort();
   });
   EXPECT_TRUE(WIFSIGNALED(status));

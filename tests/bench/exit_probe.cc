@@ -55,7 +55,9 @@ int Run(int rounds) {
   kvm::VcpuMetrics metrics;
   const auto run = [&] { Must(vcpu->Run()); };
   const auto dispatch = [&] {
-    if (kvm::DispatchExit(vcpu->run_area(), guest.mmio(), guest.pio(), metrics)) std::abort();
+    const auto stop =
+        kvm::DispatchExit(vcpu->run_area(), guest.mmio(), guest.pio(), vcpu->exit_clock(), metrics);
+    if (stop) std::abort();
   };
   std::vector<double> bare;
   std::vector<double> dispatched;

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <limits>
 
+#include "base/clock.h"
 #include "devices/bus.h"
 #include "tests/kvm/fabricated_run.h"
 #include "tests/kvm/recording_device.h"
@@ -26,7 +28,9 @@ class ExitDispatchTest : public ::testing::Test {
     EXPECT_TRUE(mmio_.Insert({.base = kMmioBase, .size_bytes = 0x1000}, mmio_device_));
   }
 
-  std::optional<StopReason> Dispatch() { return DispatchExit(fake_.area(), mmio_, pio_, metrics_); }
+  std::optional<StopReason> Dispatch() {
+    return DispatchExit(fake_.area(), mmio_, pio_, ExitClock(0), metrics_);
+  }
   std::optional<StopReason> DispatchReason(uint32_t exit_reason) {
     fake_.run().exit_reason = exit_reason;
     return Dispatch();
@@ -46,6 +50,40 @@ TEST_F(ExitDispatchTest, OutReachesTheDeviceWithItsOffsetSizeAndValue) {
   EXPECT_THAT(port_device_->writes(), ElementsAre(Access{2, 2, 0x1234}));
   EXPECT_EQ(metrics_.exit_io_out.value(), 1U);
   EXPECT_EQ(metrics_.exit_io_in.value(), 0U);
+}
+
+TEST_F(ExitDispatchTest, EachKindOfAccessIsTimedByItself) {
+  fake_.SetPio(KVM_EXIT_IO_OUT, kPort, 1, {0});
+  const auto before = std::chrono::steady_clock::now();
+  for (int i = 0; i < 10'000; ++i) Dispatch();
+  const auto passed = std::chrono::steady_clock::now() - before;
+  EXPECT_GT(metrics_.exit_io_out_agg.sum_us(), 0u);
+  EXPECT_LE(std::chrono::microseconds(metrics_.exit_io_out_agg.sum_us()), passed);
+  EXPECT_LE(metrics_.exit_io_out_agg.max_us(), metrics_.exit_io_out_agg.sum_us());
+  for (const LatencyAggregate* other :
+       {&metrics_.exit_io_in_agg, &metrics_.exit_mmio_read_agg, &metrics_.exit_mmio_write_agg}) {
+    EXPECT_EQ(other->sum_us(), 0u);
+  }
+}
+
+TEST(ExitClockTest, TimeDoesNotGoBackWhateverTheRate) {
+  for (const uint64_t khz : {uint64_t{1'000'000}, uint64_t{5'000'000}}) {
+    const ExitClock clock(khz);
+    const uint64_t begin = clock.Now();
+    const auto first = clock.Since(begin);
+    const auto second = clock.Since(begin);
+    EXPECT_GE(first.count(), 0);
+    EXPECT_GE(second, first);
+    EXPECT_EQ(clock.Since(begin + (uint64_t{1} << 40)).count(), 0) << "a counter that is behind";
+  }
+}
+
+TEST(ExitClockTest, WithoutARateItIsTheHostsClock) {
+  const ExitClock clock(0);
+  const uint64_t begin = clock.Now();
+  const auto since = clock.Since(begin);
+  EXPECT_LE(std::chrono::nanoseconds(begin) + since, MonotonicClock().Now());
+  EXPECT_GE(since.count(), 0);
 }
 
 TEST_F(ExitDispatchTest, InReturnsTheDevicesAnswer) {

@@ -161,7 +161,7 @@ void PayloadGuest::RunUntilDone(kvm::Vcpu& vcpu) {
   while (done_->count() == done_before) {
     if (Must(vcpu.Run()) == kvm::Vcpu::RunResult::kInterrupted) continue;
     const std::optional<kvm::StopReason> stop =
-        kvm::DispatchExit(vcpu.run_area(), mmio_, pio_, metrics_);
+        kvm::DispatchExit(vcpu.run_area(), mmio_, pio_, vcpu.exit_clock(), metrics_);
     if (!stop) continue;
     FAIL() << Name(*stop) << ": " << kvm::DescribeStop(vcpu.run_area(), *stop) << " at "
            << vcpu.DescribePosition();
@@ -172,7 +172,7 @@ kvm::ExitReport PayloadGuest::RunUntilStop(kvm::Vcpu& vcpu) {
   for (;;) {
     if (Must(vcpu.Run()) == kvm::Vcpu::RunResult::kInterrupted) continue;
     const std::optional<kvm::StopReason> stop =
-        kvm::DispatchExit(vcpu.run_area(), mmio_, pio_, metrics_);
+        kvm::DispatchExit(vcpu.run_area(), mmio_, pio_, vcpu.exit_clock(), metrics_);
     if (stop) return {.reason = *stop, .details = kvm::DescribeStop(vcpu.run_area(), *stop)};
   }
 }

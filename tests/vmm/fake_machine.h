@@ -40,6 +40,8 @@ class FakeMachineRoom {
     const MutexLock lock(mutex_);
     reply_ = std::move(reply);
   }
+  // Where machines started from now on count.
+  void CountIn(MachineMetrics metrics) { metrics_ = std::move(metrics); }
   // From now on what is asked waits until Release().
   void Hold() {
     const MutexLock lock(mutex_);
@@ -69,6 +71,7 @@ class FakeMachineRoom {
       TRY(room_.Ask(Concat("device action ", action.index())));
       return room_.reply();
     }
+    MachineMetrics metrics() const override { return room_.metrics_; }
     const VmConfig& config() const override { return config_; }
 
    private:
@@ -103,6 +106,8 @@ class FakeMachineRoom {
     if (failure_.empty()) return {};
     return Error(failure_);
   }
+
+  MachineMetrics metrics_;  // constant while there is a machine
 
   mutable Mutex mutex_;
   CondVar changed_;

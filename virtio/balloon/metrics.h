@@ -2,6 +2,7 @@
 #define EMBER_VIRTIO_BALLOON_METRICS_H_
 
 #include "base/counter.h"
+#include "base/metric_field.h"
 
 namespace ember::virtio {
 
@@ -20,6 +21,21 @@ struct BalloonMetrics {
   Counter free_page_hint_count;    // the same for hints of the run under way
   Counter free_page_hint_freed;
   Counter free_page_hint_fails;
+};
+
+inline constexpr MetricField<BalloonMetrics> kBalloonMetricFields[] = {
+    {"activate_fails", &BalloonMetrics::activate_fails},
+    {"inflate_count", &BalloonMetrics::inflate_count},
+    {"stats_updates_count", &BalloonMetrics::stats_updates_count},
+    {"stats_update_fails", &BalloonMetrics::stats_update_fails},
+    {"deflate_count", &BalloonMetrics::deflate_count},
+    {"event_fails", &BalloonMetrics::event_fails},
+    {"free_page_report_count", &BalloonMetrics::free_page_report_count},
+    {"free_page_report_freed", &BalloonMetrics::free_page_report_freed},
+    {"free_page_report_fails", &BalloonMetrics::free_page_report_fails},
+    {"free_page_hint_count", &BalloonMetrics::free_page_hint_count},
+    {"free_page_hint_freed", &BalloonMetrics::free_page_hint_freed},
+    {"free_page_hint_fails", &BalloonMetrics::free_page_hint_fails},
 };
 
 }  // namespace ember::virtio

@@ -2,6 +2,7 @@
 #define EMBER_VIRTIO_CONSOLE_METRICS_H_
 
 #include "base/counter.h"
+#include "base/metric_field.h"
 
 namespace ember::virtio {
 
@@ -18,6 +19,20 @@ struct ConsoleMetrics {
   Counter lost_bytes;            // of output that a client was too slow for
   Counter disconnected_clients;  // that were too slow for a stream without holes
   Counter output_file_fails;     // writes to an output file that lost bytes
+};
+
+inline constexpr MetricField<ConsoleMetrics> kConsoleMetricFields[] = {
+    {"activate_fails", &ConsoleMetrics::activate_fails},
+    {"output_bytes", &ConsoleMetrics::output_bytes},
+    {"input_bytes", &ConsoleMetrics::input_bytes},
+    {"emergency_writes", &ConsoleMetrics::emergency_writes},
+    {"invalid_control", &ConsoleMetrics::invalid_control},
+    {"resizes", &ConsoleMetrics::resizes},
+    {"attached_clients", &ConsoleMetrics::attached_clients},
+    {"refused_clients", &ConsoleMetrics::refused_clients},
+    {"lost_bytes", &ConsoleMetrics::lost_bytes},
+    {"disconnected_clients", &ConsoleMetrics::disconnected_clients},
+    {"output_file_fails", &ConsoleMetrics::output_file_fails},
 };
 
 }  // namespace ember::virtio

@@ -3,6 +3,7 @@
 
 #include "base/counter.h"
 #include "base/latency.h"
+#include "base/metric_field.h"
 
 namespace ember::virtio {
 
@@ -27,6 +28,27 @@ struct MemMetrics {
   LatencyAggregate state_agg;
   Counter state_count;
   Counter state_fails;
+};
+
+inline constexpr MetricField<MemMetrics> kMemMetricFields[] = {
+    {"activate_fails", &MemMetrics::activate_fails},
+    {"queue_event_fails", &MemMetrics::queue_event_fails},
+    {"queue_event_count", &MemMetrics::queue_event_count},
+    {"plug_agg", &MemMetrics::plug_agg},
+    {"plug_count", &MemMetrics::plug_count},
+    {"plug_bytes", &MemMetrics::plug_bytes},
+    {"plug_fails", &MemMetrics::plug_fails},
+    {"unplug_agg", &MemMetrics::unplug_agg},
+    {"unplug_count", &MemMetrics::unplug_count},
+    {"unplug_bytes", &MemMetrics::unplug_bytes},
+    {"unplug_fails", &MemMetrics::unplug_fails},
+    {"unplug_discard_fails", &MemMetrics::unplug_discard_fails},
+    {"unplug_all_agg", &MemMetrics::unplug_all_agg},
+    {"unplug_all_count", &MemMetrics::unplug_all_count},
+    {"unplug_all_fails", &MemMetrics::unplug_all_fails},
+    {"state_agg", &MemMetrics::state_agg},
+    {"state_count", &MemMetrics::state_count},
+    {"state_fails", &MemMetrics::state_fails},
 };
 
 }  // namespace ember::virtio

@@ -3,6 +3,7 @@
 
 #include "base/counter.h"
 #include "base/latency.h"
+#include "base/metric_field.h"
 
 namespace ember::virtio {
 
@@ -31,12 +32,41 @@ struct NetMetrics {
   Counter tx_fails;  // frames lost, but for malformed ones
   Counter tx_count;  // writes that took a frame
   Counter tx_packets_count;
-  Counter tx_partial_reads;  // never: a frame is taken whole
   Counter tx_queue_event_count;
   Counter tx_rate_limiter_event_count;
   Counter tx_rate_limiter_throttled;
   Counter tx_spoofed_mac_count;     // frames sent from an address that is not the device's
   Counter tx_remaining_reqs_count;  // wake-ups that ended at their limit with work left
+};
+
+inline constexpr MetricField<NetMetrics> kNetMetricFields[] = {
+    {"activate_fails", &NetMetrics::activate_fails},
+    {"cfg_fails", &NetMetrics::cfg_fails},
+    {"mac_address_updates", &NetMetrics::mac_address_updates},
+    {"no_rx_avail_buffer", &NetMetrics::no_rx_avail_buffer},
+    {"no_tx_avail_buffer", &NetMetrics::no_tx_avail_buffer},
+    {"event_fails", &NetMetrics::event_fails},
+    {"rx_queue_event_count", &NetMetrics::rx_queue_event_count},
+    {"rx_event_rate_limiter_count", &NetMetrics::rx_event_rate_limiter_count},
+    {"rx_rate_limiter_throttled", &NetMetrics::rx_rate_limiter_throttled},
+    {"rx_tap_event_count", &NetMetrics::rx_tap_event_count},
+    {"rx_bytes_count", &NetMetrics::rx_bytes_count},
+    {"rx_packets_count", &NetMetrics::rx_packets_count},
+    {"rx_fails", &NetMetrics::rx_fails},
+    {"rx_count", &NetMetrics::rx_count},
+    {"tap_read_fails", &NetMetrics::tap_read_fails},
+    {"tap_write_fails", &NetMetrics::tap_write_fails},
+    {"tap_write_agg", &NetMetrics::tap_write_agg},
+    {"tx_bytes_count", &NetMetrics::tx_bytes_count},
+    {"tx_malformed_frames", &NetMetrics::tx_malformed_frames},
+    {"tx_fails", &NetMetrics::tx_fails},
+    {"tx_count", &NetMetrics::tx_count},
+    {"tx_packets_count", &NetMetrics::tx_packets_count},
+    {"tx_queue_event_count", &NetMetrics::tx_queue_event_count},
+    {"tx_rate_limiter_event_count", &NetMetrics::tx_rate_limiter_event_count},
+    {"tx_rate_limiter_throttled", &NetMetrics::tx_rate_limiter_throttled},
+    {"tx_spoofed_mac_count", &NetMetrics::tx_spoofed_mac_count},
+    {"tx_remaining_reqs_count", &NetMetrics::tx_remaining_reqs_count},
 };
 
 }  // namespace ember::virtio

@@ -2,6 +2,7 @@
 #define EMBER_VIRTIO_PMEM_METRICS_H_
 
 #include "base/counter.h"
+#include "base/metric_field.h"
 
 namespace ember::virtio {
 
@@ -14,6 +15,15 @@ struct PmemMetrics {
   Counter queue_event_count;  // notifications
   Counter rate_limiter_throttled_events;  // flushes that had to wait
   Counter rate_limiter_event_count;       // ends of such waits
+};
+
+inline constexpr MetricField<PmemMetrics> kPmemMetricFields[] = {
+    {"activate_fails", &PmemMetrics::activate_fails},
+    {"cfg_fails", &PmemMetrics::cfg_fails},
+    {"event_fails", &PmemMetrics::event_fails},
+    {"queue_event_count", &PmemMetrics::queue_event_count},
+    {"rate_limiter_throttled_events", &PmemMetrics::rate_limiter_throttled_events},
+    {"rate_limiter_event_count", &PmemMetrics::rate_limiter_event_count},
 };
 
 }  // namespace ember::virtio

@@ -28,17 +28,17 @@ Features Intersection(Features a, Features b) { return Features::FromBits(a.bits
 // Counts how long it lived.
 class Stopwatch {
  public:
-  explicit Stopwatch(Counter& counter) : counter_(counter) {}
+  explicit Stopwatch(Gauge& gauge) : gauge_(gauge) {}
   ~Stopwatch() {
     const auto elapsed = MonotonicClock().Now() - start_;
-    counter_.Add(static_cast<uint64_t>(
+    gauge_.Set(static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count()));
   }
   Stopwatch(const Stopwatch&) = delete;
   Stopwatch& operator=(const Stopwatch&) = delete;
 
  private:
-  Counter& counter_;
+  Gauge& gauge_;
   const std::chrono::nanoseconds start_ = MonotonicClock().Now();
 };
 

@@ -2,6 +2,7 @@
 #define EMBER_VIRTIO_VSOCK_METRICS_H_
 
 #include "base/counter.h"
+#include "base/metric_field.h"
 
 namespace ember::virtio {
 
@@ -29,6 +30,29 @@ struct VsockMetrics {
   Counter tx_flush_fails;  // of buffered data
   Counter tx_write_fails;  // of data just sent by the guest
   Counter rx_read_fails;
+};
+
+inline constexpr MetricField<VsockMetrics> kVsockMetricFields[] = {
+    {"activate_fails", &VsockMetrics::activate_fails},
+    {"cfg_fails", &VsockMetrics::cfg_fails},
+    {"rx_queue_event_fails", &VsockMetrics::rx_queue_event_fails},
+    {"tx_queue_event_fails", &VsockMetrics::tx_queue_event_fails},
+    {"ev_queue_event_fails", &VsockMetrics::ev_queue_event_fails},
+    {"muxer_event_fails", &VsockMetrics::muxer_event_fails},
+    {"conn_event_fails", &VsockMetrics::conn_event_fails},
+    {"rx_queue_event_count", &VsockMetrics::rx_queue_event_count},
+    {"tx_queue_event_count", &VsockMetrics::tx_queue_event_count},
+    {"rx_bytes_count", &VsockMetrics::rx_bytes_count},
+    {"tx_bytes_count", &VsockMetrics::tx_bytes_count},
+    {"rx_packets_count", &VsockMetrics::rx_packets_count},
+    {"tx_packets_count", &VsockMetrics::tx_packets_count},
+    {"conns_added", &VsockMetrics::conns_added},
+    {"conns_killed", &VsockMetrics::conns_killed},
+    {"conns_removed", &VsockMetrics::conns_removed},
+    {"killq_resync", &VsockMetrics::killq_resync},
+    {"tx_flush_fails", &VsockMetrics::tx_flush_fails},
+    {"tx_write_fails", &VsockMetrics::tx_write_fails},
+    {"rx_read_fails", &VsockMetrics::rx_read_fails},
 };
 
 }  // namespace ember::virtio

@@ -60,6 +60,8 @@ class Board::Impl {
   std::unique_ptr<SerialInput> serial_input;
   std::shared_ptr<I8042> i8042;
   std::shared_ptr<AcpiEventRegister> event_register;
+  std::shared_ptr<PanicReport> panic_report;
+  UartMetrics uart_metrics{};
 
  private:
   Status AddConsole(Options& options);
@@ -87,6 +89,9 @@ Status Board::Impl::AddConsole(Options& options) {
     serial_input =
         TRY(SerialInput::Create(options.loop, std::move(*options.console_input), *serial));
   }
+  uart_metrics = {.port = &serial->metrics(),
+                  .output = &serial_output->metrics(),
+                  .input = serial_input ? &serial_input->metrics() : nullptr};
   return {};
 }
 
@@ -103,8 +108,8 @@ Status Board::Impl::AddPower(const Options& options) {
                   event_register));
   TRY(pio.Insert({.base = kSleepPort, .size_bytes = AcpiSleepRegisters::kRegisterBytes},
                  std::make_shared<AcpiSleepRegisters>(options.requests)));
-  return pio.Insert({.base = kPanicPort, .size_bytes = PanicReport::kRegisterBytes},
-                    std::make_shared<PanicReport>(options.requests));
+  panic_report = std::make_shared<PanicReport>(options.requests);
+  return pio.Insert({.base = kPanicPort, .size_bytes = PanicReport::kRegisterBytes}, panic_report);
 }
 
 Status Board::Impl::AddBootTimer(const Options& options) {
@@ -157,6 +162,12 @@ firmware::Platform Board::Describe(const GuestMemory& memory, uint32_t vcpu_coun
   // KVM gives each vCPU its index as APIC id.
   for (uint32_t id = 0; id < vcpu_count; ++id) platform.apic_ids.push_back(id);
   return platform;
+}
+
+BoardMetrics Board::metrics() const {
+  return {.keyboard = &impl_->i8042->metrics(),
+          .uart = &impl_->uart_metrics,
+          .panic_report = &impl_->panic_report->metrics()};
 }
 
 Status Board::SendCtrlAltDel() { return impl_->i8042->SendCtrlAltDel(); }
