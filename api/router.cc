@@ -51,6 +51,7 @@ constexpr Route kRoutes[] = {
     {Method::kPut, "/hotplug/memory", PutMemoryHotplug},
     {Method::kPatch, "/hotplug/memory", PatchMemoryHotplug},
     {Method::kPut, "/lifecycle", PutLifecycle},
+    {Method::kPut, "/logger", PutLogger},
     {Method::kGet, "/machine-config", GetMachineConfig},
     {Method::kPut, "/machine-config", PutMachineConfig},
     {Method::kPatch, "/machine-config", PatchMachineConfig},

@@ -91,6 +91,13 @@ Result<Fd> CreateFile(const std::string& path) {
   return Open(path, O_WRONLY | O_CREAT | O_TRUNC, "create");
 }
 
+Result<Fd> OpenToAppend(const std::string& path) {
+  constexpr int kFlags = O_APPEND | O_CREAT;
+  Result<Fd> file = Open(path, O_RDWR | kFlags, "open");
+  if (!file && errno == EACCES) return Open(path, O_WRONLY | kFlags, "open");
+  return file;
+}
+
 Result<Fd> CreateEventFd() {
   const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) return Error::FromErrno("eventfd");

@@ -46,6 +46,10 @@ Result<Fd> OpenFile(const std::string& path, Access access);
 // Creates or truncates a file (mode 0600) for writing. Never waits, as OpenFile; "/dev/fd/N", as
 // there, is not emptied.
 Result<Fd> CreateFile(const std::string& path);
+// Opens a file, FIFO or device for appending, non-blocking; a file that is not there is created
+// (mode 0600). A FIFO needs no reader: it is opened for reading too where it may be, so that a
+// reader that leaves causes no SIGPIPE.
+Result<Fd> OpenToAppend(const std::string& path);
 // A non-blocking eventfd with a count of 0.
 Result<Fd> CreateEventFd();
 // Size in bytes of a regular file or block device. `path` is for the error.

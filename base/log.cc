@@ -221,14 +221,7 @@ LogOptions CurrentLogOptions() {
 }
 
 Status OpenLogFile(const std::string& path) {
-  constexpr int kFlags = O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-  constexpr mode_t kOwnerOnly = 0600;
-  // Opened for reading too, a FIFO needs no reader and a reader that leaves causes no SIGPIPE.
-  Fd file(::open(path.c_str(), O_RDWR | kFlags, kOwnerOnly));
-  if (!file.valid() && errno == EACCES) {
-    file = Fd(::open(path.c_str(), O_WRONLY | kFlags, kOwnerOnly));
-  }
-  if (!file.valid()) return Error::FromErrno("open log", path);
+  Fd file = TRY(OpenToAppend(path));
   LogState& state = State();
   const MutexLock lock(state.mutex);
   // First, so that a handler meets no descriptor that is closed.

@@ -34,6 +34,9 @@ struct PutMmdsConfig {
 struct PutMemoryHotplug {
   MemoryHotplugConfig memory;
 };
+struct PutLogger {
+  LoggerConfig logger;
+};
 struct PutSerial {
   SerialConfig serial;
 };
@@ -94,11 +97,12 @@ using DeviceAction =
                  GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting,
                  PatchMemoryHotplug, GetMemoryHotplug>;
 
-using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource,
-                            PutDrive, PutPmem, PutNetworkInterface, PutSerial, PutBalloon,
-                            PutEntropy, PutConsole, PutVsock, PutMemoryHotplug, PutMmdsConfig,
-                            PutLifecycle, InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel,
-                            PressPowerButton, ResetInPlace, FlushMetrics, DeviceAction>;
+using Action =
+    std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource, PutDrive,
+                 PutPmem, PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
+                 PutVsock, PutMemoryHotplug, PutMmdsConfig, PutLifecycle, PutLogger,
+                 InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel, PressPowerButton, ResetInPlace,
+                 FlushMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

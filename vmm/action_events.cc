@@ -26,6 +26,7 @@ class Recorder {
   void operator()(const PutNetworkInterface& action) const {
     Configured(Concat("network-interfaces/", action.interface.iface_id));
   }
+  void operator()(const PutLogger&) const { Configured("logger"); }
   void operator()(const PutSerial&) const { Configured("serial"); }
   void operator()(const PutBalloon&) const { Configured("balloon"); }
   void operator()(const PutEntropy&) const { Configured("entropy"); }

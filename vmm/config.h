@@ -15,6 +15,7 @@
 #include "vmm/cpu/cpu_config.h"
 #include "vmm/entropy/entropy.h"
 #include "vmm/lifecycle/lifecycle.h"
+#include "vmm/logger/logger.h"
 #include "vmm/memory_hotplug/memory_hotplug.h"
 #include "vmm/mmds/mmds.h"
 #include "vmm/net/network_interface.h"
@@ -96,6 +97,8 @@ struct VmConfig {
   std::optional<VsockConfig> vsock;
   std::optional<MemoryHotplugConfig> memory_hotplug;
   std::optional<LifecycleConfig> lifecycle;  // ours
+  // Of a configuration file only: it is the process's, and GET /vm/config does not show it.
+  std::optional<LoggerConfig> logger;
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };

@@ -14,6 +14,7 @@
 #include "vmm/console/console_json.h"
 #include "vmm/cpu/cpu_config_json.h"
 #include "vmm/entropy/entropy_json.h"
+#include "vmm/logger/logger_json.h"
 #include "vmm/memory_hotplug/memory_hotplug_json.h"
 #include "vmm/mmds/mmds_json.h"
 #include "vmm/net/network_interface_json.h"
@@ -45,7 +46,7 @@ constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",  
                                                "cpu_template", "track_dirty_pages", "huge_pages"};
 
 // Sections of the contract's configuration file that no device of this version serves.
-constexpr std::string_view kUnsupportedSections[] = {"logger", "metrics"};
+constexpr std::string_view kUnsupportedSections[] = {"metrics"};
 
 bool IsNullOrEmpty(const JsonValue& json) {
   const auto* array = std::get_if<JsonValue::Array>(&json.value);
@@ -275,6 +276,9 @@ Result<VmConfig> ParseConfigFile(std::string_view text, const FileReader& read) 
     }
   }
   VmConfig config;
+  if (const JsonValue* section = FindSection(json, "logger")) {
+    config.logger = TRY_CONTEXT(ReadLogger(*section), "logger");
+  }
   config.boot_source = TRY(ReadBootSourceSection(json));
   config.machine = TRY(ReadMachineSection(json));
   config.cpu = TRY(ReadCpuSection(json, read));

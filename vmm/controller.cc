@@ -85,19 +85,19 @@ void Controller::NoteState(MachineState before) {
 }
 
 Result<Reply> Controller::Dispatch(const Action& action) {
-  const bool has_machine = std::holds_alternative<RunningController>(phase_);
-  if (has_machine && std::holds_alternative<ResetInPlace>(action)) {
+  if (auto* running = std::get_if<RunningController>(&phase_)) {
+    if (!std::holds_alternative<ResetInPlace>(action)) return running->Perform(action);
     TRY(Reset());
     return Reply{};
   }
-  if (auto* running = std::get_if<RunningController>(&phase_)) return running->Perform(action);
-  auto& preboot = std::get<PrebootController>(phase_);
-  if (!std::holds_alternative<InstanceStart>(action)) {
-    TRY(preboot.Perform(action));
-    return Reply{};
-  }
-  TRY(Start(preboot));
+  TRY(DispatchPreboot(std::get<PrebootController>(phase_), action));
   return Reply{};
+}
+
+Status Controller::DispatchPreboot(PrebootController& preboot, const Action& action) {
+  if (std::holds_alternative<InstanceStart>(action)) return Start(preboot);
+  if (const auto* put = std::get_if<PutLogger>(&action)) return logger_.Configure(put->logger);
+  return preboot.Perform(action);
 }
 
 Status Controller::Start(PrebootController& preboot) {

@@ -15,6 +15,7 @@
 #include "mmds/metadata.h"
 #include "vmm/action.h"
 #include "vmm/config.h"
+#include "vmm/logger/logger.h"
 #include "vmm/machine.h"
 #include "vmm/machine_end.h"
 #include "vmm/preboot_controller.h"
@@ -86,6 +87,7 @@ class Controller {
 
  private:
   Result<Reply> Dispatch(const Action& action);
+  Status DispatchPreboot(PrebootController& preboot, const Action& action);
   // Ends the machine and starts another one like it. After an error there is none, and the
   // configuration can be mended and started.
   Status Reset();
@@ -103,6 +105,7 @@ class Controller {
   const Vitals::Entry loop_entry_;
 
   // Loop thread.
+  Logger logger_;
   std::variant<PrebootController, RunningController> phase_;
   std::optional<ProcessEnd> end_;
   uint64_t machines_ = 0;  // how many were started

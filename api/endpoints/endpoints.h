@@ -43,6 +43,8 @@ Result<Outcome> PutLifecycle(const Call& call);
 Result<Outcome> GetMachineConfig(const Call& call);
 Result<Outcome> PutMachineConfig(const Call& call);
 Result<Outcome> PatchMachineConfig(const Call& call);
+// logger.cc
+Result<Outcome> PutLogger(const Call& call);
 // memory.cc
 Result<Outcome> GetMemory(const Call& call);
 // memory_hotplug.cc

@@ -228,6 +228,7 @@ std::function<void(const Error&)> Process::OnResetFailure() {
 Status Process::StartFromFile(const std::string& path) {
   const std::string text = TRY(ReadConfigFile(path));
   const vmm::VmConfig config = TRY_CONTEXT(vmm::ParseConfigFile(text, ReadConfigFile), path);
+  if (config.logger) TRY(controller_->PerformHere(vmm::PutLogger{*config.logger}));
   TRY(controller_->PerformHere(vmm::PutMachineConfig{config.machine}));
   if (config.cpu) TRY(controller_->PerformHere(vmm::PutCpuConfig{*config.cpu}));
   TRY(controller_->PerformHere(vmm::PutBootSource{*config.boot_source}));

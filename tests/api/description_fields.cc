@@ -125,7 +125,7 @@ void FieldsProbe::CheckInteger(const Json& schema, const Pointer& at,
 }
 
 void FieldsProbe::CheckVariants(const Json& schema, const Pointer& at) const {
-  const std::string fault = FaultWith(at, "no such name");
+  const std::string fault = FaultWith(at, "no/such name");
   std::set<std::string> described;
   for (const Json& variant : schema.value("enum", Json::array())) {
     if (!variant.is_null()) described.insert(variant);

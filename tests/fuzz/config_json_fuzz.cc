@@ -7,13 +7,15 @@
 #include "base/check.h"
 #include "vmm/config_json.h"
 #include "vmm/config_json_writer.h"
+#include "vmm/logger/logger_json.h"
 
 namespace {
 
 using namespace ember;  // NOLINT(google-build-using-namespace): a program of its own
 
 // Whatever is accepted and shown must be accepted again and mean the same.
-void CheckRoundTrip(const vmm::VmConfig& config) {
+void CheckRoundTrip(vmm::VmConfig config) {
+  config.logger.reset();  // not shown
   const Result<vmm::VmConfig> again = vmm::ParseConfigFile(vmm::ToJson(config));
   EMBER_CHECK(again.has_value());
   EMBER_CHECK(*again == config);
@@ -25,7 +27,7 @@ void CheckRoundTrip(const vmm::VmConfig& config) {
 // may crash, and each error must fit into an answer.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text(data, data + size);
-  if (const auto config = vmm::ParseConfigFile(text)) CheckRoundTrip(*config);
+  if (auto config = vmm::ParseConfigFile(text)) CheckRoundTrip(*std::move(config));
 
   const Result<vmm::JsonValue> json = vmm::ParseJson(text);
   if (!json) {
@@ -38,6 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static_cast<void>(vmm::ReadBootSource(*json));
   static_cast<void>(vmm::ReadDrive(*json));
   static_cast<void>(vmm::ReadSerial(*json));
+  static_cast<void>(vmm::ReadLogger(*json));
   if (const auto cpu = vmm::ReadCpuConfig(*json)) {
     vmm::JsonWriter out;
     out.BeginObject();

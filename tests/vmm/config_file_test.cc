@@ -96,7 +96,7 @@ TEST(ConfigFileTest, ASectionTwiceIsAnError) {
 }
 
 TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
-  for (const std::string_view name : {"logger", "metrics"}) {
+  for (const std::string_view name : {"metrics"}) {
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
     EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":[]"))), "");
     for (const std::string_view value : {"{}", "[{}]", "\"/path\"", "false"}) {
@@ -104,6 +104,19 @@ TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
                 Concat(name, ": not supported by this version"));
     }
   }
+}
+
+TEST(ConfigFileTest, LogOfTheProcessMayBeThere) {
+  const Result<VmConfig> config =
+      ParseConfigFile(FileWith(R"("logger":{"log_path":"/log","level":"dEBUG"})"));
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->logger, (LoggerConfig{.level = LogLevel::kDebug, .log_path = "/log"}));
+  EXPECT_EQ(ErrorOf(FileWith(R"("logger":null)")), "");
+  EXPECT_EQ(ErrorOf(FileWith(R"("logger":{"level":"Loud"})")),
+            "logger: level: log level \"Loud\" is none of Off, Error, Warning, Info, Debug and "
+            "Trace");
+  EXPECT_THAT(ErrorOf(FileWith(R"("logger":{"path":"/log"})")),
+              HasSubstr("logger: unknown field `path`"));
 }
 
 TEST(ConfigFileTest, PersistentMemoryIsReadInItsOrder) {

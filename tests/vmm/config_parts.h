@@ -9,6 +9,7 @@
 #include "base/concat.h"
 #include "vmm/config_json.h"
 #include "vmm/entropy/entropy_json.h"
+#include "vmm/logger/logger_json.h"
 
 // Every part of a configuration and every field of it, as the contract lists them: written down
 // once more, apart from the code, so that a test can go through all of them.
@@ -125,6 +126,12 @@ inline std::vector<Part> AllParts() {
       {.name = "entropy",
        .fields = {{"thread", kOptional, kChoice, R"("Own")"}},
        .error = [](std::string_view text) { return ReadError(text, ReadEntropy); }},
+      {.name = "logger",
+       .fields = {{"log_path", kOptional, kString, R"("/log")"},
+                  {"show_level", kOptional, kBoolean, "true"},
+                  {"show_log_origin", kOptional, kBoolean, "true"},
+                  {"module", kOptional, kString, R"("vmm")"}},
+       .error = [](std::string_view text) { return ReadError(text, ReadLogger); }},
       {.name = "serial",
        .fields = {{"serial_out_path", kOptional, kString, R"("/console")"}},
        .error = [](std::string_view text) { return ReadError(text, ReadSerial); }},

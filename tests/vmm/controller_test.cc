@@ -64,6 +64,7 @@ TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
                                        PutVsock{},
                                        PutMemoryHotplug{},
                                        PutLifecycle{},
+                                       PutLogger{},
                                        InstanceStart{}};
   for (const Action& action : preboot) EXPECT_EQ(Fault(action), kAfter) << action.index();
   EXPECT_EQ(controller_->snapshot()->config, config);

@@ -169,6 +169,10 @@ class Requests:
         """Says who may read the metadata, and how. Before the start."""
         self.transport.call("PUT", "/mmds/config", body)
 
+    def put_logger(self, **body: Unpack[types.Logger]) -> None:
+        """Sets the log up; once. Before the start, once."""
+        self.transport.call("PUT", "/logger", body)
+
     def put_actions(self, **body: Unpack[types.InstanceActionInfo]) -> None:
         """Starts the machine, or does something to it. The action says when. Always."""
         self.transport.call("PUT", "/actions", body)

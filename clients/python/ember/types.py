@@ -340,6 +340,16 @@ class MmdsConfig(TypedDict):
 MmdsContentsObject = dict[str, Any]
 
 
+class Logger(TypedDict):
+    """The log. What is absent is as the command line says."""
+
+    level: NotRequired[str | None]
+    log_path: NotRequired[str | None]
+    show_level: NotRequired[bool | None]
+    show_log_origin: NotRequired[bool | None]
+    module: NotRequired[str | None]
+
+
 class Lifecycle(TypedDict):
     """What a guest's end does: Exit ends the process, Pause leaves the machine as it was in that
     moment, Reset starts it anew.
