@@ -34,7 +34,9 @@ void AppendResponse(std::string& out, const Response& response, AfterResponse af
   AppendHead(out, static_cast<uint32_t>(response.status), after);
   if (response.deprecated) out += "Deprecation: true\r\n";
   if (response.status != HttpStatus::kNoContent) {
-    out += "Content-Type: application/json\r\nContent-Length: ";
+    out += "Content-Type: ";
+    out += response.content_type;
+    out += "\r\nContent-Length: ";
     out += Concat(response.body.size());
     out += "\r\n";
   }

@@ -25,11 +25,12 @@ enum class HttpStatus : uint16_t {
   kServiceUnavailable = 503,
 };
 
-// One answer. `body` is JSON, or empty with kNoContent.
+// One answer. `body` is of the content type, or empty with kNoContent.
 struct Response {
   HttpStatus status = HttpStatus::kNoContent;
   std::string body;
   bool deprecated = false;  // the request used what the contract wants no longer used
+  std::string_view content_type = "application/json";  // of static life
 };
 
 // 400, or as `status` says, with {"fault_message": …}: the request was understood and refused.

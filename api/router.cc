@@ -4,9 +4,12 @@
 #include <iterator>
 #include <optional>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "api/endpoints/endpoints.h"
+#include "api/request_count.h"
 #include "api/routes.h"
 #include "base/concat.h"
 
@@ -60,6 +63,8 @@ constexpr Route kRoutes[] = {
     {Method::kPatch, "/mmds", PatchMmds},
     {Method::kPut, "/mmds/config", PutMmdsConfig},
     {Method::kGet, "/memory", GetMemory},
+    {Method::kGet, "/metrics", GetMetrics},
+    {Method::kPut, "/metrics", PutMetrics},
     {Method::kPut, "/pmem/", PutPmem},
     {Method::kPatch, "/pmem/", PatchPmem},
     {Method::kDelete, "/pmem/", DeleteDevice},
@@ -113,6 +118,28 @@ std::optional<Response> CheckBody(const Request& request) {
   return std::nullopt;
 }
 
+// The answer, or the action with where its outcome is counted.
+Outcome Counted(Result<Outcome> outcome, Tally tally, vmm::ControlMetrics& metrics) {
+  if (!outcome) {
+    if (tally.fails != nullptr) tally.fails->Add();
+    return Fault(outcome.error().message());
+  }
+  if (const auto* response = std::get_if<Response>(&*outcome)) {
+    if (response->status >= HttpStatus::kBadRequest && tally.fails != nullptr) tally.fails->Add();
+    if (response->deprecated) metrics.deprecated_api.deprecated_http_api_calls.Add();
+  }
+  if (auto* call = std::get_if<ActionCall>(&*outcome)) {
+    if (call->deprecated) metrics.deprecated_api.deprecated_http_api_calls.Add();
+    if (std::holds_alternative<vmm::PauseVm>(call->action)) {
+      tally.latency_us = &metrics.latencies.pause_vm;
+    } else if (std::holds_alternative<vmm::ResumeVm>(call->action)) {
+      tally.latency_us = &metrics.latencies.resume_vm;
+    }
+    call->tally = tally;
+  }
+  return *std::move(outcome);
+}
+
 }  // namespace
 
 std::vector<RouteRow> RouteRows() {
@@ -123,6 +150,7 @@ std::vector<RouteRow> RouteRows() {
 
 Outcome Router::Handle(const Request& request) const {
   if (std::optional<Response> fault = CheckBody(request)) return *std::move(fault);
+  vmm::ControlMetrics& metrics = controller_.metrics();
   for (const Route& route : kRoutes) {
     if (route.method != request.method) continue;
     const Target target = Split(request.path, route.query);
@@ -138,7 +166,7 @@ Outcome Router::Handle(const Request& request) const {
                                               .controller = controller_,
                                               .waker = waker_,
                                               .survey = survey_});
-    return outcome ? *std::move(outcome) : Fault(outcome.error().message());
+    return Counted(std::move(outcome), CountRequest(route.method, route.path, metrics), metrics);
   }
   return Fault(
       Concat("Invalid request method and/or path: ", request.method_name, " ", request.path, "."));

@@ -4,6 +4,8 @@
 #include <variant>
 
 #include "base/check.h"
+#include "base/clock.h"
+#include "vmm/metrics/prometheus.h"
 
 namespace ember::api {
 
@@ -11,6 +13,11 @@ namespace {
 
 Response ResponseTo(const Result<vmm::Reply>& outcome) {
   if (!outcome) return Fault(outcome.error().message());
+  if (!outcome->prometheus.empty()) {
+    return {.status = HttpStatus::kOk,
+            .body = outcome->prometheus,
+            .content_type = vmm::PrometheusText::kContentType};
+  }
   if (outcome->json.empty()) return {};
   return {.status = HttpStatus::kOk, .body = outcome->json};
 }
@@ -29,6 +36,8 @@ void Session::Receive(std::string_view bytes) {
 std::optional<vmm::Action> Session::TakeAction() { return std::exchange(action_, std::nullopt); }
 
 void Session::Complete(const Result<vmm::Reply>& outcome) {
+  if (!outcome && tally_.fails != nullptr) tally_.fails->Add();
+  if (outcome && tally_.latency_us != nullptr) tally_.latency_us->Set(MicrosecondsSince(asked_));
   Response response = ResponseTo(outcome);
   response.deprecated = deprecated_ && outcome.has_value();
   Answer(response);
@@ -109,6 +118,8 @@ void Session::Answer(const Request& request) {
   if (auto* call = std::get_if<ActionCall>(&outcome)) {
     action_ = std::move(call->action);
     deprecated_ = call->deprecated;
+    tally_ = call->tally;
+    if (tally_.latency_us != nullptr) asked_ = MonotonicClock().Now();
     waiting_ = true;
     return;
   }

@@ -1,6 +1,7 @@
 #ifndef EMBER_API_SESSION_H_
 #define EMBER_API_SESSION_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -78,7 +79,9 @@ class Session {
   std::unique_ptr<LateAnswer> late_;
   std::optional<EventStream> stream_;
   bool waiting_ = false;
-  bool deprecated_ = false;        // of the request that waits
+  bool deprecated_ = false;  // of the request that waits
+  Tally tally_;              // likewise
+  std::chrono::nanoseconds asked_{0};
   bool told_to_continue_ = false;  // of the request being read
   bool ended_ = false;
   uint64_t answered_ = 0;

@@ -33,4 +33,10 @@ const Clock& ProcessCpuClock() {
   return clock;
 }
 
+uint64_t MicrosecondsSince(std::chrono::nanoseconds begin) {
+  const auto passed = MonotonicClock().Now() - begin;
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(passed).count());
+}
+
 }  // namespace ember

@@ -2,6 +2,7 @@
 #define EMBER_BASE_CLOCK_H_
 
 #include <chrono>
+#include <cstdint>
 
 namespace ember {
 
@@ -18,6 +19,9 @@ class Clock {
 const Clock& MonotonicClock();
 // CPU time that all threads of this process have used. Lives as long as the process.
 const Clock& ProcessCpuClock();
+
+// Whole microseconds since a time of MonotonicClock().
+uint64_t MicrosecondsSince(std::chrono::nanoseconds begin);
 
 }  // namespace ember
 

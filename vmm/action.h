@@ -37,6 +37,9 @@ struct PutMemoryHotplug {
 struct PutLogger {
   LoggerConfig logger;
 };
+struct PutMetrics {
+  MetricsConfig metrics;
+};
 struct PutSerial {
   SerialConfig serial;
 };
@@ -90,6 +93,7 @@ struct SendCtrlAltDel {};
 struct PressPowerButton {};
 struct ResetInPlace {};
 struct FlushMetrics {};
+struct GetMetrics {};
 
 // What is asked of the devices of a machine that runs.
 using DeviceAction =
@@ -100,9 +104,9 @@ using DeviceAction =
 using Action =
     std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource, PutDrive,
                  PutPmem, PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
-                 PutVsock, PutMemoryHotplug, PutMmdsConfig, PutLifecycle, PutLogger,
+                 PutVsock, PutMemoryHotplug, PutMmdsConfig, PutLifecycle, PutLogger, PutMetrics,
                  InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel, PressPowerButton, ResetInPlace,
-                 FlushMetrics, DeviceAction>;
+                 FlushMetrics, GetMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

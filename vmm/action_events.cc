@@ -27,6 +27,7 @@ class Recorder {
     Configured(Concat("network-interfaces/", action.interface.iface_id));
   }
   void operator()(const PutLogger&) const { Configured("logger"); }
+  void operator()(const PutMetrics&) const { Configured("metrics"); }
   void operator()(const PutSerial&) const { Configured("serial"); }
   void operator()(const PutBalloon&) const { Configured("balloon"); }
   void operator()(const PutEntropy&) const { Configured("entropy"); }

@@ -17,6 +17,7 @@
 #include "vmm/lifecycle/lifecycle.h"
 #include "vmm/logger/logger.h"
 #include "vmm/memory_hotplug/memory_hotplug.h"
+#include "vmm/metrics/metrics_config.h"
 #include "vmm/mmds/mmds.h"
 #include "vmm/net/network_interface.h"
 #include "vmm/pmem/pmem.h"
@@ -97,8 +98,9 @@ struct VmConfig {
   std::optional<VsockConfig> vsock;
   std::optional<MemoryHotplugConfig> memory_hotplug;
   std::optional<LifecycleConfig> lifecycle;  // ours
-  // Of a configuration file only: it is the process's, and GET /vm/config does not show it.
+  // Of a configuration file only: they are the process's, and GET /vm/config does not show them.
   std::optional<LoggerConfig> logger;
+  std::optional<MetricsConfig> metrics;
 
   friend bool operator==(const VmConfig&, const VmConfig&) = default;
 };

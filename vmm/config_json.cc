@@ -45,14 +45,6 @@ constexpr Named<HardwareDescription> kDescriptions[] = {
 constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",      "smt",
                                                "cpu_template", "track_dirty_pages", "huge_pages"};
 
-// Sections of the contract's configuration file that no device of this version serves.
-constexpr std::string_view kUnsupportedSections[] = {"metrics"};
-
-bool IsNullOrEmpty(const JsonValue& json) {
-  const auto* array = std::get_if<JsonValue::Array>(&json.value);
-  return json.is_null() || (array != nullptr && array->empty());
-}
-
 // The section, or null where it is absent or null.
 const JsonValue* FindSection(const JsonValue& json, std::string_view name) {
   const JsonValue* section = json.Find(name);
@@ -269,15 +261,12 @@ Result<VmConfig> ParseConfigFile(std::string_view text, const FileReader& read) 
   if (!std::holds_alternative<JsonValue::Object>(json.value)) {
     return Error(Concat("invalid type: ", DescribeJson(json), ", expected a map"));
   }
-  for (const std::string_view name : kUnsupportedSections) {
-    const JsonValue* section = json.Find(name);
-    if (section != nullptr && !IsNullOrEmpty(*section)) {
-      return Error(Concat(name, ": not supported by this version"));
-    }
-  }
   VmConfig config;
   if (const JsonValue* section = FindSection(json, "logger")) {
     config.logger = TRY_CONTEXT(ReadLogger(*section), "logger");
+  }
+  if (const JsonValue* section = FindSection(json, "metrics")) {
+    config.metrics = TRY_CONTEXT(ReadMetrics(*section), "metrics");
   }
   config.boot_source = TRY(ReadBootSourceSection(json));
   config.machine = TRY(ReadMachineSection(json));

@@ -42,15 +42,17 @@ EndPolicy PolicyFor(EndCause cause, const LifecycleConfig& lifecycle) {
 
 }  // namespace
 
-Controller::Controller(EventLoop& loop, MachineFactory factory, size_t metadata_limit_bytes)
+Controller::Controller(EventLoop& loop, MachineFactory factory, size_t metadata_limit_bytes,
+                       std::string instance_id)
     : loop_(loop),
       factory_(std::move(factory)),
       metadata_(metadata_limit_bytes),
       loop_entry_(vitals_.AddLoop("loop", loop)),
+      reporter_(loop, metrics_, metadata_.metrics, std::move(instance_id)),
       phase_(std::in_place_type<PrebootController>, factory_),
       snapshot_(std::make_shared<const Snapshot>()) {}
 
-Controller::~Controller() = default;
+Controller::~Controller() { reporter_.End(); }
 
 void Controller::Perform(Action action, Done done) {
   loop_.Post(
@@ -85,9 +87,15 @@ void Controller::NoteState(MachineState before) {
 }
 
 Result<Reply> Controller::Dispatch(const Action& action) {
+  if (std::holds_alternative<GetMetrics>(action)) {
+    return Reply{.prometheus = reporter_.Prometheus()};
+  }
   if (auto* running = std::get_if<RunningController>(&phase_)) {
-    if (!std::holds_alternative<ResetInPlace>(action)) return running->Perform(action);
-    TRY(Reset());
+    if (!std::holds_alternative<ResetInPlace>(action) &&
+        !std::holds_alternative<FlushMetrics>(action)) {
+      return running->Perform(action);
+    }
+    TRY(std::holds_alternative<ResetInPlace>(action) ? Reset() : reporter_.Flush());
     return Reply{};
   }
   TRY(DispatchPreboot(std::get<PrebootController>(phase_), action));
@@ -97,19 +105,22 @@ Result<Reply> Controller::Dispatch(const Action& action) {
 Status Controller::DispatchPreboot(PrebootController& preboot, const Action& action) {
   if (std::holds_alternative<InstanceStart>(action)) return Start(preboot);
   if (const auto* put = std::get_if<PutLogger>(&action)) return logger_.Configure(put->logger);
+  if (const auto* put = std::get_if<PutMetrics>(&action)) return reporter_.Configure(put->metrics);
   return preboot.Perform(action);
 }
 
 Status Controller::Start(PrebootController& preboot) {
   std::unique_ptr<Machine> machine = TRY(preboot.Start());
   ++machines_;
-  phase_.emplace<RunningController>(std::move(machine));
+  reporter_.Start(machine->metrics());
+  phase_.emplace<RunningController>(std::move(machine), metrics_.latencies);
   return {};
 }
 
 Status Controller::Reset() {
   VmConfig config = std::get<RunningController>(phase_).config();
   // The old machine first: it has the files, taps and sockets that the new one opens.
+  reporter_.EndMachine();
   auto& preboot = phase_.emplace<PrebootController>(factory_, std::move(config));
   Status started = Start(preboot);
   if (!started) journal_.Append("reset_failed", {{"reason", started.error().message()}});

@@ -18,6 +18,8 @@
 #include "vmm/logger/logger.h"
 #include "vmm/machine.h"
 #include "vmm/machine_end.h"
+#include "vmm/metrics/control_metrics.h"
+#include "vmm/metrics/metrics_reporter.h"
 #include "vmm/preboot_controller.h"
 #include "vmm/running_controller.h"
 #include "vmm/vitals.h"
@@ -50,9 +52,11 @@ class Controller {
   // Called once, on the loop thread.
   using Done = std::function<void(const Result<Reply>& outcome)>;
 
-  // The loop must outlive the controller. The last is the most bytes of metadata.
+  // The loop must outlive the controller. The last two are the most bytes of metadata, and the
+  // machine's id, for its metrics.
   Controller(EventLoop& loop, MachineFactory factory,
-             size_t metadata_limit_bytes = mmds::DataStore::kDefaultLimitBytes);
+             size_t metadata_limit_bytes = mmds::DataStore::kDefaultLimitBytes,
+             std::string instance_id = {});
   // While the loop does not run. Ends the machine.
   ~Controller();
   Controller(const Controller&) = delete;
@@ -84,6 +88,8 @@ class Controller {
   const Vitals& vitals() const { return vitals_; }
   // Writes the last record, "ended". As PerformHere().
   void NoteEnd(ProcessEnd end) EXCLUDES(mutex_);
+  // What is counted of the process and its clients. Any thread.
+  ControlMetrics& metrics() const { return metrics_; }
 
  private:
   Result<Reply> Dispatch(const Action& action);
@@ -103,9 +109,11 @@ class Controller {
   mmds::Metadata metadata_;  // before the machine, whose devices read it
   Vitals vitals_;
   const Vitals::Entry loop_entry_;
+  mutable ControlMetrics metrics_;  // atomics, which who may only look at the rest counts in too
 
-  // Loop thread.
+  // Loop thread. The reporter borrows from the machine.
   Logger logger_;
+  MetricsReporter reporter_;
   std::variant<PrebootController, RunningController> phase_;
   std::optional<ProcessEnd> end_;
   uint64_t machines_ = 0;  // how many were started

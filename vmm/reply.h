@@ -8,6 +8,7 @@ namespace ember::vmm {
 // What an action that was carried out answers.
 struct Reply {
   std::string json;  // what the client asked to see; empty: it is done, and there is nothing to see
+  std::string prometheus;  // the same in the text format of Prometheus; one of the two at most
 };
 
 }  // namespace ember::vmm

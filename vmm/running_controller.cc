@@ -1,5 +1,9 @@
 #include "vmm/running_controller.h"
 
+#include <chrono>
+
+#include "base/clock.h"
+
 namespace ember::vmm {
 
 Result<Reply> RunningController::Perform(const Action& action) {
@@ -7,13 +11,17 @@ Result<Reply> RunningController::Perform(const Action& action) {
 }
 
 Result<Reply> RunningController::Do(const PauseVm&) {
+  const std::chrono::nanoseconds begin = MonotonicClock().Now();
   TRY(machine_->Pause());
+  latencies_.vmm_pause_vm.Set(MicrosecondsSince(begin));
   paused_ = true;
   return Reply{};
 }
 
 Result<Reply> RunningController::Do(const ResumeVm&) {
+  const std::chrono::nanoseconds begin = MonotonicClock().Now();
   TRY(machine_->Resume());
+  latencies_.vmm_resume_vm.Set(MicrosecondsSince(begin));
   paused_ = false;
   return Reply{};
 }
@@ -30,10 +38,6 @@ Result<Reply> RunningController::Do(const PressPowerButton&) {
 
 Result<Reply> RunningController::Do(const DeviceAction& action) {
   return machine_->Perform(action);
-}
-
-Result<Reply> RunningController::Do(const FlushMetrics&) {
-  return Error("No metrics file is configured, so there is nowhere to flush metrics to.");
 }
 
 template <typename Other>

@@ -7,13 +7,16 @@
 #include "base/result.h"
 #include "vmm/action.h"
 #include "vmm/machine.h"
+#include "vmm/metrics/control_metrics.h"
 
 namespace ember::vmm {
 
 // What a client can do with a machine that was started. Loop thread.
 class RunningController {
  public:
-  explicit RunningController(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
+  // The latter must outlive it.
+  RunningController(std::unique_ptr<Machine> machine, LatencyMetrics& latencies)
+      : machine_(std::move(machine)), latencies_(latencies) {}
 
   // Carries out one action. An error leaves everything as it was.
   Result<Reply> Perform(const Action& action);
@@ -27,13 +30,13 @@ class RunningController {
   Result<Reply> Do(const ResumeVm& action);
   Result<Reply> Do(const SendCtrlAltDel& action);
   Result<Reply> Do(const PressPowerButton& action);
-  Result<Reply> Do(const FlushMetrics& action);
   Result<Reply> Do(const DeviceAction& action);
   // What describes a machine that is not there yet.
   template <typename Other>
   Result<Reply> Do(const Other&);
 
   const std::unique_ptr<Machine> machine_;
+  LatencyMetrics& latencies_;
   bool paused_ = false;
 };
 

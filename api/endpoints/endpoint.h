@@ -11,6 +11,8 @@
 #include "api/late_answer.h"
 #include "api/message.h"
 #include "api/waker.h"
+#include "base/counter.h"
+#include "base/gauge.h"
 #include "base/result.h"
 #include "mmds/metadata.h"
 #include "vmm/action.h"
@@ -37,10 +39,17 @@ struct Call {
   std::weak_ptr<SurveyUnderWay>& survey;  // the latest memory survey
 };
 
+// Where the outcome of a request is counted. Null: nowhere.
+struct Tally {
+  Counter* fails = nullptr;
+  Gauge* latency_us = nullptr;  // of those that succeed
+};
+
 // The request asks for an action, whose outcome is the answer: 204, or 400 with the error.
 struct ActionCall {
   vmm::Action action;
   bool deprecated = false;  // as in Response
+  Tally tally = {};         // the router's
 };
 
 // The answer comes later, or is a stream of events without an end of its own.

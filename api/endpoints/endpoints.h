@@ -45,6 +45,9 @@ Result<Outcome> PutMachineConfig(const Call& call);
 Result<Outcome> PatchMachineConfig(const Call& call);
 // logger.cc
 Result<Outcome> PutLogger(const Call& call);
+// metrics.cc
+Result<Outcome> GetMetrics(const Call& call);
+Result<Outcome> PutMetrics(const Call& call);
 // memory.cc
 Result<Outcome> GetMemory(const Call& call);
 // memory_hotplug.cc

@@ -103,6 +103,7 @@ void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
   app.add_flag("--show-level", options.show_level, "Write each log record's level");
   app.add_flag("--show-log-origin", options.show_log_origin,
                "Write each log record's file and line");
+  app.add_option("--metrics-path", options.metrics_path, "File or FIFO for the metrics");
   app.add_option("--http-api-max-payload-size", options.http_api_max_payload_bytes,
                  "Largest body of a request, in bytes")
       ->capture_default_str()

@@ -24,6 +24,7 @@ struct VmmOptions {
   std::string module;  // empty: all
   bool show_level = false;
   bool show_log_origin = false;
+  std::optional<std::string> metrics_path;
   size_t http_api_max_payload_bytes = 51200;
   std::optional<size_t> mmds_size_limit_bytes;  // absent: http_api_max_payload_bytes
   std::optional<std::string> metadata_file;

@@ -60,6 +60,11 @@ Result<std::string> ReadConfigFile(const std::string& path) {
   return ReadTextFile(path, kMaxConfigFileBytes);
 }
 
+// 0 where a parent names a time to come.
+uint64_t Since(uint64_t begin_us, uint64_t now_us) {
+  return begin_us > now_us ? 0 : now_us - begin_us;
+}
+
 // The process's parts, while it lives.
 class Process {
  public:
@@ -73,6 +78,7 @@ class Process {
   Result<std::unique_ptr<api::Server>> OpenServer() const;
   Status WatchSignals();
   Result<int> Loop();
+  void NoteStartTime();
   Status TakeTerminal();
   vmm::MachineHost Host();
   BootTimer::Start StartTimes() const;
@@ -111,7 +117,10 @@ Result<int> Process::Run() {
         TRY(TakeTerminal());
         return machine;
       },
-      MetadataLimit());
+      MetadataLimit(), options_.id);
+  if (options_.metrics_path) {
+    TRY(controller_->PerformHere(vmm::PutMetrics{{.metrics_path = *options_.metrics_path}}));
+  }
   if (options_.metadata_file) {
     if (Status taken = TakeMetadata(*options_.metadata_file); !taken) {
       EMBER_LOG(kError, "metadata: ", taken.error().message());
@@ -140,10 +149,29 @@ Result<std::unique_ptr<api::Server>> Process::OpenServer() const {
 
 Result<int> Process::Loop() {
   if (server_) TRY(server_->Start(*controller_, options_.id));
+  NoteStartTime();
   loop_->Run();
   controller_->NoteEnd({.reason = end_reason_, .exit_code = exit_code_});
   if (server_) server_->Stop();
   return exit_code_;
+}
+
+// As the parent asked for: from its first thought of us until we serve clients.
+void Process::NoteStartTime() {
+  const auto microseconds = [](const Clock& clock) {
+    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(clock.Now());
+    return static_cast<uint64_t>(now.count());
+  };
+  vmm::ApiServerMetrics& metrics = controller_->metrics().api_server;
+  if (options_.start_time_us) {
+    metrics.process_startup_time_us.Set(
+        Since(*options_.start_time_us, microseconds(MonotonicClock())));
+  }
+  if (options_.start_time_cpu_us) {
+    metrics.process_startup_time_cpu_us.Set(
+        Since(*options_.start_time_cpu_us, microseconds(ProcessCpuClock())) +
+        options_.parent_cpu_time_us);
+  }
 }
 
 Status Process::WatchSignals() {
@@ -229,6 +257,7 @@ Status Process::StartFromFile(const std::string& path) {
   const std::string text = TRY(ReadConfigFile(path));
   const vmm::VmConfig config = TRY_CONTEXT(vmm::ParseConfigFile(text, ReadConfigFile), path);
   if (config.logger) TRY(controller_->PerformHere(vmm::PutLogger{*config.logger}));
+  if (config.metrics) TRY(controller_->PerformHere(vmm::PutMetrics{*config.metrics}));
   TRY(controller_->PerformHere(vmm::PutMachineConfig{config.machine}));
   if (config.cpu) TRY(controller_->PerformHere(vmm::PutCpuConfig{*config.cpu}));
   TRY(controller_->PerformHere(vmm::PutBootSource{*config.boot_source}));

@@ -60,6 +60,7 @@ FORBIDDEN = {
     ("PUT /hotplug/memory", "block_size_mib", "maximum"): "must be a power of 2",
     ("PUT /hotplug/memory", "slot_size_mib", "maximum"): "must be a multiple of block size",
     ("PUT /logger", "log_path", f"is {schema.TEXT!r}"): "log_path: open",  # a directory's name
+    ("PUT /metrics", "metrics_path", f"is {schema.TEXT!r}"): "metrics_path: open",
     ("PUT /network-interfaces/{iface_id}", "tap_fd", "is 0"): "exclude each other",
     ("PUT /network-interfaces/{iface_id}", "tap_fd", "minimum"): "exclude each other",
     ("PUT /network-interfaces/{iface_id}", "tap_fd", "maximum"): "exclude each other",

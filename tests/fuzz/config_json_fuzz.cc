@@ -15,10 +15,20 @@ using namespace ember;  // NOLINT(google-build-using-namespace): a program of it
 
 // Whatever is accepted and shown must be accepted again and mean the same.
 void CheckRoundTrip(vmm::VmConfig config) {
-  config.logger.reset();  // not shown
+  config.logger.reset();  // these are not shown
+  config.metrics.reset();
   const Result<vmm::VmConfig> again = vmm::ParseConfigFile(vmm::ToJson(config));
   EMBER_CHECK(again.has_value());
   EMBER_CHECK(*again == config);
+}
+
+// What a client adds to lines of metrics, and whatever it named it, leaves them lines of JSON.
+void CheckExtras(const vmm::MetricsConfig& metrics) {
+  std::string members = vmm::LineExtras(metrics, "a\"b\n");
+  if (members.empty()) return;
+  EMBER_CHECK(members.find('\n') == std::string::npos);
+  members.back() = '}';
+  EMBER_CHECK(vmm::ParseJson("{" + members).has_value());
 }
 
 }  // namespace
@@ -41,6 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static_cast<void>(vmm::ReadDrive(*json));
   static_cast<void>(vmm::ReadSerial(*json));
   static_cast<void>(vmm::ReadLogger(*json));
+  if (const auto metrics = vmm::ReadMetrics(*json)) CheckExtras(*metrics);
   if (const auto cpu = vmm::ReadCpuConfig(*json)) {
     vmm::JsonWriter out;
     out.BeginObject();

@@ -105,6 +105,43 @@ class Process(unittest.TestCase):
                 vm.wait(code, timeout=30)  # with the log's last line and the API's socket
                 self.assertEqual(sorted(os.listdir(vm.directory)), ["console", "log"])
 
+    def test_the_last_line_of_metrics_counts_the_signal_that_ends_the_process(self):
+        sections = {signal.SIGSYS: ("seccomp", "num_faults"), signal.SIGABRT: ("vmm", "panic_count"),
+                    signal.SIGILL: ("signals", "sigill"), signal.SIGHUP: ("signals", "sighup")}
+        codes = {**FATAL_SIGNALS, signal.SIGABRT: -signal.SIGABRT}
+        for number, (section, key) in sections.items():
+            with self.subTest(signal=number), machine.Machine(self.kernel(HALT)) as vm:
+                path = Path(self.directory.name) / f"metrics-{number}"
+                vm.devices = [("/metrics", {"metrics_path": str(path)})]
+                vm.start()
+                vm.signal(number)
+                self.assertEqual(vm.process.wait(30), codes[number])
+                first, last = map(json.loads, path.read_text().splitlines())
+                self.assertEqual((first[section][key], last[section][key]), (0, 1))
+                self.assertEqual(last["put_api_requests"]["actions_count"], 0)
+
+    def test_lines_of_metrics_name_the_start_and_need_no_reader(self):
+        fifo = Path(self.directory.name) / "fifo"
+        os.mkfifo(fifo)
+        done = self.run_vmm("--no-api", "--config-file", str(self.config(RESET)),
+                            "--start-time-us", "1", "--start-time-cpu-us", "0",
+                            "--metrics-path", str(fifo))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        path = Path(self.directory.name) / "metrics"
+        done = self.run_vmm("--no-api", "--start-time-us", "1", "--start-time-cpu-us", "0",
+                            "--config-file", str(self.config(RESET, metrics={
+                                "metrics_path": str(path), "emit_id": True})))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        last = json.loads(path.read_text().splitlines()[-1])
+        self.assertEqual(last["id"], "anonymous-instance")
+        self.assertGreater(last["api_server"]["process_startup_time_us"], 0)
+        self.assertGreater(last["api_server"]["process_startup_time_cpu_us"], 0)
+        self.assertEqual(last["i8042"]["reset_count"], 1)
+        done = self.run_vmm("--no-api", "--config-file", str(self.config(RESET)),
+                            "--metrics-path", "/no/such/folder/metrics")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/no/such/folder/metrics", done.stderr)
+
     def test_a_fatal_signal_puts_the_terminal_back(self):
         ours, theirs = pty.openpty()
         before = termios.tcgetattr(theirs)

@@ -95,28 +95,26 @@ TEST(ConfigFileTest, ASectionTwiceIsAnError) {
   EXPECT_EQ(ErrorOf(FileWith(R"("x":1,"x":1)")), "duplicate field `x`");
 }
 
-TEST(ConfigFileTest, SectionsWithoutADeviceAreErrorsUnlessTheyAskForNothing) {
-  for (const std::string_view name : {"metrics"}) {
-    EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
-    EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":[]"))), "");
-    for (const std::string_view value : {"{}", "[{}]", "\"/path\"", "false"}) {
-      EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":", value))),
-                Concat(name, ": not supported by this version"));
-    }
-  }
-}
-
-TEST(ConfigFileTest, LogOfTheProcessMayBeThere) {
-  const Result<VmConfig> config =
-      ParseConfigFile(FileWith(R"("logger":{"log_path":"/log","level":"dEBUG"})"));
+TEST(ConfigFileTest, LogAndMetricsOfTheProcessMayBeThere) {
+  const Result<VmConfig> config = ParseConfigFile(
+      FileWith(R"("logger":{"log_path":"/log","level":"dEBUG"},)"
+               R"("metrics":{"metrics_path":"/m","properties":{"a":"1"},"unknown":0})"));
   ASSERT_TRUE(config) << config.error().message();
   EXPECT_EQ(config->logger, (LoggerConfig{.level = LogLevel::kDebug, .log_path = "/log"}));
-  EXPECT_EQ(ErrorOf(FileWith(R"("logger":null)")), "");
+  EXPECT_EQ(config->metrics, (MetricsConfig{.metrics_path = "/m", .properties = {{"a", "1"}}}));
+  for (const std::string_view name : {"logger", "metrics"}) {
+    EXPECT_EQ(ErrorOf(FileWith(Concat("\"", name, "\":null"))), "");
+  }
   EXPECT_EQ(ErrorOf(FileWith(R"("logger":{"level":"Loud"})")),
             "logger: level: log level \"Loud\" is none of Off, Error, Warning, Info, Debug and "
             "Trace");
   EXPECT_THAT(ErrorOf(FileWith(R"("logger":{"path":"/log"})")),
               HasSubstr("logger: unknown field `path`"));
+  EXPECT_EQ(ErrorOf(FileWith(R"("metrics":{})")), "metrics: missing field `metrics_path`");
+  EXPECT_EQ(ErrorOf(FileWith(R"("metrics":{"metrics_path":"/m","properties":{"a":1}})")),
+            "metrics: properties: a: invalid type: integer `1`, expected a string");
+  EXPECT_EQ(ErrorOf(FileWith(R"("metrics":{"metrics_path":"/m","properties":[]})")),
+            "metrics: properties: invalid type: sequence, expected a map");
 }
 
 TEST(ConfigFileTest, PersistentMemoryIsReadInItsOrder) {

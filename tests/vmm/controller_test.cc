@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/fd.h"
 #include "tests/base/temporary_directory.h"
 #include "tests/vmm/fake_machine.h"
+#include "tests/vmm/metrics/metrics_fixture.h"
 
 namespace ember::vmm {
 namespace {
@@ -65,6 +67,7 @@ TEST_F(ControllerTest, EachActionOfTheOtherPhaseIsRefused) {
                                        PutMemoryHotplug{},
                                        PutLifecycle{},
                                        PutLogger{},
+                                       PutMetrics{},
                                        InstanceStart{}};
   for (const Action& action : preboot) EXPECT_EQ(Fault(action), kAfter) << action.index();
   EXPECT_EQ(controller_->snapshot()->config, config);
@@ -243,6 +246,27 @@ TEST_F(GuestEndTest, EachCauseHasItsOwnPolicy) {
   EXPECT_FALSE(End(EndCause::kReboot));
   EXPECT_FALSE(End(EndCause::kPanic));
   EXPECT_FALSE(End(EndCause::kFailure));
+}
+
+TEST_F(GuestEndTest, MetricsGoOnWithTheNewMachine) {
+  const std::string path = directory_.Path("metrics");
+  kvm::VcpuMetrics vcpu;
+  vcpu.exit_io_in.Add(5);
+  room_.CountIn({.vcpus = {{.id = "0", .metrics = &vcpu}}});
+  ASSERT_TRUE(controller_->PerformHere(PutMetrics{{.metrics_path = path}}));
+  StartWith({});
+  ASSERT_TRUE(controller_->PerformHere(ResetInPlace{}));
+  ASSERT_TRUE(controller_->PerformHere(FlushMetrics{}));
+  controller_.reset();
+  // One at each machine's start, one at the end of the first, one asked for, and the last.
+  const std::string text = TemporaryDirectory::Read(path);
+  EXPECT_EQ(std::ranges::count(text, '\n'), 5);
+  std::vector<uint64_t> exits;
+  for (size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+    const std::string_view line = std::string_view(text).substr(at, text.find('\n', at) + 1 - at);
+    exits.push_back(NumbersOf(line)["vcpu.exit_io_in"]);
+  }
+  EXPECT_THAT(exits, ElementsAre(5u, 0u, 5u, 0u, 0u));
 }
 
 TEST_F(GuestEndTest, AResetThatFailsIsTold) {

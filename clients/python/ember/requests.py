@@ -173,6 +173,14 @@ class Requests:
         """Sets the log up; once. Before the start, once."""
         self.transport.call("PUT", "/logger", body)
 
+    def get_metrics(self) -> str:
+        """What is counted, as text for Prometheus. Always."""
+        return cast('str', self.transport.call("GET", "/metrics"))
+
+    def put_metrics(self, **body: Unpack[types.Metrics]) -> None:
+        """Says where metrics go; once. Before the start, once."""
+        self.transport.call("PUT", "/metrics", body)
+
     def put_actions(self, **body: Unpack[types.InstanceActionInfo]) -> None:
         """Starts the machine, or does something to it. The action says when. Always."""
         self.transport.call("PUT", "/actions", body)

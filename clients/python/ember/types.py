@@ -340,6 +340,14 @@ class MmdsConfig(TypedDict):
 MmdsContentsObject = dict[str, Any]
 
 
+class Metrics(TypedDict):
+    """Where metrics go. Fields that are not known are passed over."""
+
+    metrics_path: str
+    emit_id: NotRequired[bool]
+    properties: NotRequired[dict[str, str] | None]
+
+
 class Logger(TypedDict):
     """The log. What is absent is as the command line says."""
 
