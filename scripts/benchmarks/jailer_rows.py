@@ -1,0 +1,79 @@
+"""The rows of scripts/bench about ember-jailer. They need root."""
+
+import contextlib
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.rows import row
+
+USER = "61238"
+AT_ONCE = 10
+
+
+class Jails:
+    """Starts a probe in jails: a program as long as the VMM, which says when it began."""
+
+    def __init__(self, bench, directory):
+        self.jailer = str(bench.vmm.parents[1] / "ember-jailer" / "ember-jailer")
+        self.directory = directory
+        self.program = f"{directory}/probe"
+        code = (bench.probes / "jailed_probe").read_bytes()
+        size = bench.vmm.stat().st_size
+        Path(self.program).write_bytes(code + os.urandom(max(0, size - len(code))))
+        os.chmod(self.program, 0o755)
+        self.next_id = 0
+
+    def words(self):
+        self.next_id += 1
+        return [self.jailer, "--id", str(self.next_id), "--exec-file", self.program, "--uid", USER,
+                "--gid", USER, "--chroot-base-dir", f"{self.directory}/jails"]
+
+    def clean_up(self, words):
+        name = [word for word in words if word not in ("--uid", "--gid", USER)]
+        subprocess.run([*name, "--cleanup"], check=True)
+
+    def started_ms(self, count):
+        """From before each of `count` jailers' exec to when its program began; all at once."""
+        everyone, began, processes = [self.words() for _ in range(count)], [], []
+        for words in everyone:
+            began.append(time.monotonic_ns())
+            processes.append(subprocess.Popen(words, stdout=subprocess.PIPE, close_fds=False))
+        times = [(int(process.communicate()[0]) - at) / 1e6
+                 for process, at in zip(processes, began)]
+        for words in everyone:
+            self.clean_up(words)
+        return times
+
+
+@contextlib.contextmanager
+def jails(bench):
+    with tempfile.TemporaryDirectory(dir=bench.vmm.parent) as directory:
+        os.chmod(directory, 0o755)
+        yield Jails(bench, directory)
+
+
+def jailer(bench):
+    """exec of the jailer to exec of the VMM, no cgroups, on the disk of the build."""
+    with jails(bench) as these:
+        these.started_ms(1)
+        samples = {"ember": [these.started_ms(1)[0] for _ in range(bench.count(100))]}
+    return row("jailer_ms", "ms", samples)
+
+
+def jailer_parallel(bench):
+    """The same for ten at once, p50 over one alone; in turns."""
+    samples = {"ember": [], "alone": []}
+    with jails(bench) as these:
+        these.started_ms(1)
+        for _ in range(bench.count(40)):
+            samples["alone"] += these.started_ms(1)
+            samples["ember"] += these.started_ms(AT_ONCE)
+    ratio = statistics.median(samples["ember"]) / statistics.median(samples["alone"])
+    return row("jailer_parallel_ratio", "ratio", samples, floor="alone", value=ratio, ratio=ratio)
+
+
+ROWS = {"jailer_ms": jailer, "jailer_parallel_ratio": jailer_parallel}
