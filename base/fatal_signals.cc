@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -46,6 +47,12 @@ size_t IndexOf(int number) {
   return index;
 }
 
+// Not _exit(), which is the sanitizer's own under ThreadSanitizer and waits for locks that what the
+// signal interrupted may hold.
+[[noreturn]] void EndProcess(int exit_code) {
+  for (;;) ::syscall(SYS_exit_group, exit_code);
+}
+
 // Another thread ends the process at any moment.
 [[noreturn]] void WaitForTheEnd() {
   for (;;) ::pause();
@@ -87,7 +94,7 @@ void RunCleanups() {
 bool BeginEnd(int exit_code) {
   pid_t nobody = 0;
   if (ending_thread.compare_exchange_strong(nobody, ::gettid())) return true;
-  if (nobody == ::gettid()) ::_exit(exit_code);
+  if (nobody == ::gettid()) EndProcess(exit_code);
   WaitForTheEnd();
 }
 
@@ -109,7 +116,7 @@ void OnFatalSignal(int number, siginfo_t* info, void* /*context*/) {
   BeginEnd(signal.exit_code);
   LogEnd(signal, *info);
   RunCleanups();
-  ::_exit(signal.exit_code);
+  EndProcess(signal.exit_code);
 }
 
 // Others may send the signal too: after it only abort() would end the process by itself.
@@ -119,8 +126,12 @@ void OnAbort(int /*number*/, siginfo_t* /*info*/, void* /*context*/) {
   BeginEnd(kAbortExit);
   RunCleanups();
   ::signal(SIGABRT, SIG_DFL);
+  sigset_t abort_alone;
+  ::sigemptyset(&abort_alone);
+  ::sigaddset(&abort_alone, SIGABRT);
+  ::pthread_sigmask(SIG_UNBLOCK, &abort_alone, nullptr);
   ::raise(SIGABRT);
-  ::_exit(kAbortExit);  // in the first process of a PID namespace, which that does not end
+  EndProcess(kAbortExit);  // in the first process of a PID namespace, which that does not end
 }
 
 using Handler = void (*)(int, siginfo_t*, void*);
