@@ -17,7 +17,7 @@ class Metrics(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.vm = device_machine()
-        cls.addClassCleanup(cls.vm.__exit__)
+        cls.addClassCleanup(cls.vm.close)
         data = cls.vm.directory / "data"
         data.write_bytes(bytes(8 * MIB))
         cls.vm.drives.append(drive(data, "data", root=False, cache_type="Writeback"))
