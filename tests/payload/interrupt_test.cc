@@ -89,14 +89,7 @@ TEST(InterruptTest, ATriggeredLineReachesTheLocalApicAsItsVector) {
 
 TEST(InterruptTest, AnInterruptWakesAHaltedGuestAndEntersItsHandler) {
   PayloadGuest guest;
-  PayloadCode handler;
-  handler.MovRax(kVector).MovRbx(ToInteger(PayloadGuest::kData)).StoreAtRbx(Width::k64).Finish();
-  guest.SetInterruptHandler(handler);
-  PayloadCode code;
-  code.Sti();
-  const size_t wait = code.Here();
-  code.Hlt().JumpTo(wait);
-  const std::unique_ptr<kvm::Vcpu> vcpu = guest.CreateVcpu(0, code, PayloadGuest::Mode::kKernel);
+  const std::unique_ptr<kvm::Vcpu> vcpu = guest.CreateWaiting(kVector);
   EnableLocalApic(*vcpu);
   RouteLine(guest.vm());
   const std::unique_ptr<InterruptLine> line = Must(guest.vm().CreateInterruptLine(Gsi{kLine}));

@@ -156,6 +156,17 @@ void PayloadGuest::SetRegisters(const kvm::Vcpu& vcpu, GuestAddress code, Mode m
   Must(kvm::x86_64::WriteRegisters(vcpu, registers));
 }
 
+std::unique_ptr<kvm::Vcpu> PayloadGuest::CreateWaiting(uint64_t value) {
+  PayloadCode handler;
+  handler.MovRax(value).MovRbx(ToInteger(kData)).StoreAtRbx(Width::k64).Finish();
+  SetInterruptHandler(handler);
+  PayloadCode code;
+  code.Sti();
+  const size_t wait = code.Here();
+  code.Hlt().JumpTo(wait);
+  return CreateVcpu(0, code, Mode::kKernel);
+}
+
 void PayloadGuest::RunUntilDone(kvm::Vcpu& vcpu) {
   const uint64_t done_before = done_->count();
   while (done_->count() == done_before) {

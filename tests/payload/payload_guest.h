@@ -66,6 +66,9 @@ class PayloadGuest {
   void LoadCode(GuestAddress at, const PayloadCode& code);
   // Makes every interrupt vector enter `handler` in kernel mode. Before the vCPU is made.
   void SetInterruptHandler(const PayloadCode& handler);
+  // A first vCPU in kernel mode that halts until an interrupt comes, then stores `value` at kData
+  // and is done. Its local APIC is as a new one's: off.
+  std::unique_ptr<kvm::Vcpu> CreateWaiting(uint64_t value);
 
   // Runs the vCPU on this thread until it writes to kDonePort or ends; fails the test in the second
   // case.

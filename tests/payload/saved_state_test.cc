@@ -91,16 +91,19 @@ constexpr uint32_t kTimerDeadlineMode = 2U << 17;
 
 // The guest stores kVector when an interrupt comes, and waits for it.
 std::unique_ptr<kvm::Vcpu> CreateWaiting(PayloadGuest& guest) {
-  PayloadCode handler;
-  handler.MovRax(kVector).MovRbx(ToInteger(PayloadGuest::kData)).StoreAtRbx(Width::k64).Finish();
-  guest.SetInterruptHandler(handler);
-  PayloadCode code;
-  code.Sti();
-  const size_t wait = code.Here();
-  code.Hlt().JumpTo(wait);
-  auto vcpu = guest.CreateVcpu(0, code, PayloadGuest::Mode::kKernel);
+  auto vcpu = guest.CreateWaiting(kVector);
   SetApicRegister(*vcpu, kSpuriousVectorOffset, kApicEnabled);
   return vcpu;
+}
+
+// What the guest stores once it goes on in another machine.
+uint64_t DataFromElsewhere(PayloadGuest& first, const kvm::Vcpu& vcpu) {
+  const SavedGuest saved = Save(first, vcpu);
+  PayloadGuest second;
+  CopyMemory(first, second);
+  const auto restored = Restore(second, saved);
+  second.RunUntilDone(*restored);
+  return second.ReadData();
 }
 
 // A long computation in general and SSE registers; leaves both results at kData.
@@ -244,12 +247,7 @@ TEST(SavedStateTest, AnInterruptThatWaitsInTheLocalApicIsTakenAfterwards) {
     StoreLe(uint32_t{1} << (kVector % 32),
             registers.subspan(kRequestsOffset + size_t{16} * (kVector / 32)));
   });
-  const SavedGuest saved = Save(first, *vcpu);
-  PayloadGuest second;
-  CopyMemory(first, second);
-  const auto restored = Restore(second, saved);
-  second.RunUntilDone(*restored);
-  EXPECT_EQ(second.ReadData(), kVector);
+  EXPECT_EQ(DataFromElsewhere(first, *vcpu), kVector);
 }
 
 TEST(SavedStateTest, ALineThatIsTriggeredAfterwardsFindsItsRoute) {
@@ -275,12 +273,7 @@ TEST(SavedStateTest, ATimerThatIsSetFiresAfterwards) {
   const auto vcpu = CreateWaiting(first);
   SetApicRegister(*vcpu, kTimerOffset, kTimerDeadlineMode | kVector);
   SetMsr(*vcpu, kTscDeadline, Msr(*vcpu, kTsc) + 500'000'000);  // a fraction of a second
-  const SavedGuest saved = Save(first, *vcpu);
-  PayloadGuest second;
-  CopyMemory(first, second);
-  const auto restored = Restore(second, saved);
-  second.RunUntilDone(*restored);
-  EXPECT_EQ(second.ReadData(), kVector);
+  EXPECT_EQ(DataFromElsewhere(first, *vcpu), kVector);
 }
 
 TEST(SavedStateTest, ATimerThatWasDueMeanwhileFiresAfterwards) {
@@ -290,12 +283,7 @@ TEST(SavedStateTest, ATimerThatWasDueMeanwhileFiresAfterwards) {
   SetMsr(*vcpu, kTscDeadline, Msr(*vcpu, kTsc) + 1000);
   const uint64_t deadline = Msr(*vcpu, kTscDeadline);
   while (Msr(*vcpu, kTsc) < deadline + 1'000'000) ::sched_yield();
-  const SavedGuest saved = Save(first, *vcpu);
-  PayloadGuest second;
-  CopyMemory(first, second);
-  const auto restored = Restore(second, saved);
-  second.RunUntilDone(*restored);
-  EXPECT_EQ(second.ReadData(), kVector);
+  EXPECT_EQ(DataFromElsewhere(first, *vcpu), kVector);
 }
 
 // What is said of a saved vCPU that was changed.
