@@ -147,6 +147,7 @@ class Disks(unittest.TestCase):
         with open(last, "rb") as file:
             file.seek(self.DISK_BYTES)
             self.assertEqual(zlib.crc32(file.read()), zlib.crc32(pattern(9, MIB)))
+        self.swap(name, self.path(name))  # the other tests look for what they wrote there
 
     def test_the_file_of_a_disk_is_swapped_and_resized_under_load(self):
         self.check_swap_and_resize_under_load("sync")
