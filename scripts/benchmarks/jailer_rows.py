@@ -15,15 +15,15 @@ AT_ONCE = 10
 
 
 class Jails:
-    """Starts a probe in jails: a program as long as the VMM, which says when it began."""
+    """Starts a probe in jails: a program as long as the installed VMM, which says when it began."""
 
     def __init__(self, bench, directory):
         self.jailer = str(bench.vmm.parents[1] / "ember-jailer" / "ember-jailer")
         self.directory = directory
         self.program = f"{directory}/probe"
         code = (bench.probes / "jailed_probe").read_bytes()
-        size = bench.vmm.stat().st_size
-        Path(self.program).write_bytes(code + os.urandom(max(0, size - len(code))))
+        padding = max(0, bench.installed_bytes() - len(code))
+        Path(self.program).write_bytes(code + os.urandom(padding))
         os.chmod(self.program, 0o755)
         self.next_id = 0
 

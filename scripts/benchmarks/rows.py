@@ -70,6 +70,13 @@ class Bench:
     def count(self, full):
         return max(3, full // 5) if self.quick else full
 
+    def installed_bytes(self):
+        """The size of the VMM as it is installed: stripped."""
+        with tempfile.TemporaryDirectory() as directory:
+            stripped = Path(directory) / "ember-vmm"
+            subprocess.run(["strip", "-o", stripped, self.vmm], check=True)
+            return stripped.stat().st_size
+
     def start_vmm(self, directory, *arguments):
         path = str(Path(directory) / "api.sock")
         words = [str(self.vmm), "--api-sock", path, "--log-path",
@@ -132,8 +139,8 @@ def api_ready(bench):
     return row("api_ready_ms", "ms", samples, peer="qemu")
 
 
-def api_request(bench):
-    """GET / over a bare echo of as many bytes, each p50 of a round.
+def ask_api(bench, rounds):
+    """GET / over one connection that is kept, one request after the other, beside a bare echo.
 
     All on one processor: whether the scheduler spreads client and server over two is worth more than
     what is measured, and falls out differently for each.
@@ -143,11 +150,16 @@ def api_request(bench):
         path = f"{directory}/api.sock"
         process, _ = until_accepting([*pinned, str(bench.vmm), "--api-sock", path], path)
         try:
-            out = subprocess.run([*pinned, bench.api_probe, path, str(bench.count(40))], check=True,
+            out = subprocess.run([*pinned, bench.api_probe, path, str(rounds)], check=True,
                                  capture_output=True, text=True).stdout
         finally:
             end(process)
-    measured = json.loads(out)
+    return json.loads(out)
+
+
+def api_request(bench):
+    """GET / over a bare echo of as many bytes, each p50 of a round."""
+    measured = ask_api(bench, bench.count(40))
     samples = {"ember": measured["api_us"], "echo": measured["echo_us"]}
     ratios = [api / echo for api, echo in zip(samples["ember"], samples["echo"])]
     return row("api_request_ratio", "ratio", samples, floor="echo",
@@ -155,15 +167,11 @@ def api_request(bench):
 
 
 def api_rate(bench):
-    """GET / over one connection that is kept, one request after the other."""
-    with tempfile.TemporaryDirectory() as directory:
-        process, _, path = bench.start_vmm(directory)
-        try:
-            measured = bench.probe("api_probe", path, bench.count(20))
-        finally:
-            end(process)
+    """How many requests that is in a second, of one client, and of a bare echo."""
+    measured = ask_api(bench, bench.count(20))
     return row("api_requests_per_s", "1/s",
-               {"ember": [1e6 / mean for mean in measured["api_mean_us"]]})
+               {"ember": [1e6 / mean for mean in measured["api_mean_us"]],
+                "echo": [1e6 / median for median in measured["echo_us"]]}, floor="echo")
 
 
 def api_p99(bench):
@@ -260,12 +268,8 @@ def pss(bench):
 
 
 def binary(bench):
-    with tempfile.TemporaryDirectory() as directory:
-        stripped = Path(directory) / "ember-vmm"
-        shutil.copyfile(bench.vmm, stripped)
-        subprocess.run(["strip", stripped], check=True)
-        samples = {"ember": [stripped.stat().st_size / MIB],
-                   "qemu": [Path(shutil.which(QEMU)).stat().st_size / MIB]}
+    samples = {"ember": [bench.installed_bytes() / MIB],
+               "qemu": [Path(shutil.which(QEMU)).stat().st_size / MIB]}
     return row("binary_mib", "MiB", samples, peer="qemu")
 
 
