@@ -57,7 +57,8 @@ Status CopyExecutable(const Fd& program, const Directory& root, const std::strin
                       Owner owner) {
   TRY(RemoveOld(root, name));
   const Fd copy = TRY(root.CreateFile(name, 0500));
-  // While it is empty: ext4 takes as long for the owner of a file just written as for half the copy.
+  // While it is empty: ext4 takes as long for the owner of a file just written as for half the
+  // copy.
   if (::fchown(copy.get(), owner.uid, owner.gid) < 0) {
     return Error::FromErrno("chown", Concat(root.path(), "/", name));
   }
