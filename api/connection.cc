@@ -1,5 +1,6 @@
 #include "api/connection.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -50,6 +51,14 @@ void Connection::Receive(std::span<char> scratch) {
   const auto size_bytes = static_cast<size_t>(got);
   if (session_.ended() || session_.streaming()) return Discard(size_bytes);
   session_.Receive({scratch.data(), size_bytes});
+}
+
+std::optional<vmm::Action> Connection::TakeAction() {
+  if (!session_.wants_hand_over()) return session_.TakeAction();
+  Fd socket(::fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+  if (socket.valid()) return session_.HandOver(std::move(socket));
+  session_.Complete(Error::FromErrno("hand the connection to the console"));
+  return std::nullopt;
 }
 
 void Connection::Discard(size_t size_bytes) {

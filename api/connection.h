@@ -28,7 +28,10 @@ class Connection {
   void Receive(std::span<char> scratch);
   // Sends what the socket takes of the answers.
   void Flush();
-  // The outcome of the session's action.
+  // An action to be carried out, once: the session's, or one that gives the connection to a
+  // console.
+  std::optional<vmm::Action> TakeAction();
+  // The outcome of the action.
   void Complete(const Result<vmm::Reply>& outcome) { session_.Complete(outcome); }
 
   bool wants_input() const { return !input_ended_ && (session_.ended() || session_.wants_input()); }
@@ -40,6 +43,7 @@ class Connection {
   std::optional<EventLoop::Interest> awaits() const;
   // Nothing more can come of it: to be destroyed.
   bool over() const {
+    if (session_.handed_over()) return true;
     const bool awaits_answer = session_.waiting() || (session_.streaming() && !session_.ended());
     return broken_ || (input_ended_ && !wants_output() && !awaits_answer);
   }

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "api/protocol.h"
+
 namespace ember::api {
 
 enum class Method : uint8_t { kGet, kPut, kPatch, kDelete, kOther };
@@ -15,6 +17,7 @@ struct Request {
   std::string_view method_name;  // as sent
   std::string_view path;         // begins with '/'
   std::string_view body;
+  Protocol upgrade = Protocol::kHttp;  // what the connection is to become
 };
 
 enum class HttpStatus : uint16_t {
@@ -22,6 +25,7 @@ enum class HttpStatus : uint16_t {
   kNoContent = 204,
   kBadRequest = 400,
   kPayloadTooLarge = 413,
+  kUpgradeRequired = 426,
   kServiceUnavailable = 503,
 };
 
@@ -31,10 +35,13 @@ struct Response {
   std::string body;
   bool deprecated = false;  // the request used what the contract wants no longer used
   std::string_view content_type = "application/json";  // of static life
+  Protocol upgrade = Protocol::kHttp;  // with kUpgradeRequired: what is to be asked for
 };
 
 // 400, or as `status` says, with {"fault_message": …}: the request was understood and refused.
 Response Fault(std::string_view message, HttpStatus status = HttpStatus::kBadRequest);
+// 426: what was asked for is to be had by `protocol` alone.
+Response UpgradeRequired(Protocol protocol);
 // 400 with { "error": … }: it could not be read as a request. `message` is without a full stop at
 // its end.
 Response TransportError(std::string_view message);
@@ -42,11 +49,13 @@ Response TransportError(std::string_view message);
 enum class AfterResponse : uint8_t { kKeepAlive, kClose };
 
 // Appends the answer's bytes on the wire. The head is the contract's, byte for byte: no reason
-// phrase, and no headers but Server, Connection, Deprecation where it applies and, with a body,
-// Content-Type and Content-Length.
+// phrase, and no headers but Server, Connection, Upgrade and Deprecation where they apply and, with
+// a body, Content-Type and Content-Length.
 void AppendResponse(std::string& out, const Response& response, AfterResponse after);
-// Appends the head of lines of JSON that follow until the connection ends.
-void AppendStreamHead(std::string& out);
+// Appends the head of lines that follow until the connection ends.
+void AppendStreamHead(std::string& out, std::string_view content_type);
+// Appends 101, behind which the connection is the protocol's.
+void AppendUpgradeHead(std::string& out, Protocol protocol);
 // Appends what tells a client that waits with its body to send it.
 void AppendContinue(std::string& out);
 

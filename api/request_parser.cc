@@ -51,8 +51,12 @@ struct Parts {
   std::string path;
   std::string body;
   bool expects_continue = false;
-  std::string error;  // empty: what the parser's error code says
+  bool may_upgrade = false;  // no HTTP/1.0
+  std::string upgrade;       // the Upgrade fields' lists, as one
+  std::string error;         // empty: what the parser's error code says
 };
+
+constexpr int kHttp11 = 11;  // as Beast has versions
 
 // Beast's parser, which calls us with each part.
 class Parser final : public http::basic_parser<true> {
@@ -65,19 +69,25 @@ class Parser final : public http::basic_parser<true> {
 
  private:
   // NOLINTBEGIN(readability-identifier-naming): the names are Beast's.
-  void on_request_impl(http::verb method, string_view name, string_view target, int /*version*/,
+  void on_request_impl(http::verb method, string_view name, string_view target, int version,
                        error_code& /*error*/) override {
     parts_.method = ToMethod(method);
     parts_.method_name = ToStd(name);
     parts_.path = PathOf(ToStd(target));
     parts_.body.clear();
     parts_.expects_continue = false;
+    parts_.may_upgrade = version >= kHttp11;
+    parts_.upgrade.clear();
     parts_.error.clear();
   }
   void on_field_impl(http::field field, string_view /*name*/, string_view value,
                      error_code& error) override {
     if (field == http::field::expect && boost::beast::iequals(value, "100-continue")) {
       parts_.expects_continue = true;
+    }
+    if (field == http::field::upgrade) {
+      parts_.upgrade += ToStd(value);
+      parts_.upgrade += ',';
     }
     if (field == http::field::transfer_encoding) {
       parts_.error = "Transfer-Encoding is not supported: send a Content-Length";
@@ -151,6 +161,11 @@ class RequestParser::Impl {
   const Parts& parts() const { return parts_; }
   bool head_complete() const { return parser_->is_header_done(); }
   bool keep_alive() const { return parser_->keep_alive(); }
+  // A list of protocols counts where the Connection field says so.
+  Protocol upgrade() const {
+    const bool asked = parts_.may_upgrade && !parts_.upgrade.empty() && parser_->upgrade();
+    return asked ? ParseUpgrade(parts_.upgrade) : Protocol::kHttp;
+  }
 
  private:
   const size_t max_body_bytes_;
@@ -179,7 +194,8 @@ Request RequestParser::request() const {
   return {.method = parts.method,
           .method_name = parts.method_name,
           .path = parts.path,
-          .body = parts.body};
+          .body = parts.body,
+          .upgrade = impl_->upgrade()};
 }
 
 }  // namespace ember::api

@@ -8,7 +8,6 @@
 #include "api/endpoints/endpoint.h"
 #include "api/message.h"
 #include "api/waker.h"
-#include "base/journal.h"
 #include "vmm/controller.h"
 
 namespace ember::api {
@@ -23,7 +22,6 @@ class Router {
   // The answer, or what must be done before there is one.
   Outcome Handle(const Request& request) const;
 
-  const Journal& journal() const { return controller_.journal(); }
   // Who is told when late answers and streams should be looked at.
   const std::shared_ptr<Waker>& waker() const { return waker_; }
 

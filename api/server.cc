@@ -188,7 +188,7 @@ void Server::Impl::Shutdown() {
   for (auto& [id, client] : clients_) {
     if (client.connection.session().following()) {
       client.connection.session().LookLast(now);
-    } else if (client.connection.session().waiting()) {
+    } else if (client.connection.session().waiting() && client.connection.session().TakeBack()) {
       client.connection.Complete(Error(std::string(kEnding)));
     }
     client.connection.Flush();
@@ -251,7 +251,7 @@ Server::Impl::Clients::iterator Server::Impl::Victim(bool following) {
   auto victim = clients_.end();
   for (auto client = clients_.begin(); client != clients_.end(); ++client) {
     const Session& session = client->second.connection.session();
-    if (session.following() != following || (session.waiting() && !following)) continue;
+    if (session.following() != following || (session.acting() && !following)) continue;
     if (victim == clients_.end() || client->second.last_answer < victim->second.last_answer) {
       victim = client;
     }
@@ -307,7 +307,7 @@ void Server::Impl::Settle(Clients::iterator entry) {
     connection.session().Look(std::chrono::steady_clock::now());
   }
   connection.Flush();
-  if (std::optional<vmm::Action> action = connection.session().TakeAction()) {
+  if (std::optional<vmm::Action> action = connection.TakeAction()) {
     Perform(entry->first, *std::move(action));
   }
   if (connection.session().answered() != client.answered) {

@@ -35,7 +35,21 @@ void Session::Receive(std::string_view bytes) {
 
 std::optional<vmm::Action> Session::TakeAction() { return std::exchange(action_, std::nullopt); }
 
+vmm::Action Session::HandOver(Fd socket) {
+  vmm::HandedSocket::Parts parts{
+      .fd = std::move(socket), .greeting = {}, .input = std::exchange(input_, {})};
+  AppendUpgradeHead(parts.greeting, Protocol::kConsole);
+  handed_ = std::make_shared<vmm::HandedSocket>(std::move(parts));
+  return vmm::DeviceAction{vmm::AttachConsole{.port = console_->port, .socket = handed_}};
+}
+
 void Session::Complete(const Result<vmm::Reply>& outcome) {
+  if (handed_ && outcome) {
+    handed_over_ = true;
+    return;
+  }
+  handed_.reset();
+  console_.reset();
   if (!outcome && tally_.fails != nullptr) tally_.fails->Add();
   if (outcome && tally_.latency_us != nullptr) tally_.latency_us->Set(MicrosecondsSince(asked_));
   Response response = ResponseTo(outcome);
@@ -53,12 +67,12 @@ void Session::Answer(const Response& response) {
 LateAnswer::TimePoint Session::next_look() const {
   if (late_) return late_->next_look();
   // A stream that is not read is looked at when it is.
-  if (!stream_ || output_.size() >= EventStream::kPageBytes) return LateAnswer::TimePoint::max();
+  if (!stream_ || output_.size() >= Stream::kPageBytes) return LateAnswer::TimePoint::max();
   return stream_->next_look();
 }
 
 void Session::Look(LateAnswer::TimePoint now) {
-  if (stream_ && !ended_ && output_.size() < EventStream::kPageBytes) {
+  if (stream_ && !ended_ && output_.size() < Stream::kPageBytes) {
     stream_->AppendTo(output_, now);
   }
   if (!late_) return;
@@ -131,17 +145,29 @@ void Session::Answer(const Request& request) {
     waiting_ = true;
     return;
   }
-  if (const auto* call = std::get_if<StreamCall>(&outcome)) {
-    AppendStreamHead(output_);
-    stream_.emplace(router_.journal(), call->options, std::chrono::steady_clock::now());
-    ++answered_;
+  if (auto* call = std::get_if<StreamCall>(&outcome)) return Begin(std::move(*call));
+  if (auto* call = std::get_if<ConsoleCall>(&outcome)) {
+    console_ = std::move(*call);
+    tally_ = {};
+    waiting_ = true;
     return;
   }
   Send(std::get<Response>(outcome));
 }
 
+void Session::Begin(StreamCall call) {
+  if (call.protocol == Protocol::kHttp) {
+    AppendStreamHead(output_, call.content_type);
+  } else {
+    AppendUpgradeHead(output_, call.protocol);
+  }
+  stream_ = std::move(call.stream);
+  ++answered_;
+}
+
 void Session::Send(const Response& response) {
-  ended_ = !parser_.keep_alive();
+  const bool refused = response.status >= HttpStatus::kBadRequest;
+  ended_ = !parser_.keep_alive() || (refused && parser_.request().upgrade != Protocol::kHttp);
   AppendResponse(output_, response, ended_ ? AfterResponse::kClose : AfterResponse::kKeepAlive);
   ++answered_;
   told_to_continue_ = false;

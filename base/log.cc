@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/fd.h"
+#include "base/log_tail.h"
 #include "base/thread.h"
 #include "base/thread_annotations.h"
 
@@ -36,6 +37,7 @@ struct LogState {
   Counter lost_lines;
   Counter rate_limited_lines;
   SignalOptions signal;
+  LogTail tail;
 
   Mutex mutex;
   LogOptions options GUARDED_BY(mutex);
@@ -241,6 +243,7 @@ Result<LogLevel> ParseLogLevel(std::string_view text) {
 
 uint64_t lost_log_lines() { return State().lost_lines.value(); }
 uint64_t rate_limited_log_lines() { return State().rate_limited_lines.value(); }
+LogTail& log_tail() { return State().tail; }
 
 void LogInSignalHandler(std::initializer_list<std::string_view> parts) {
   const int saved_errno = errno;
@@ -284,6 +287,7 @@ void Write(LogLevel level, Site site, std::string_view message) {
   const bool shared = !state.file.valid();
   const int fd = shared ? STDERR_FILENO : state.file.get();
   if (!WriteLine(fd, shared, line)) state.lost_lines.Add();
+  state.tail.Append(line);
 }
 
 bool SiteLimit::Admit() {

@@ -1,9 +1,13 @@
 #ifndef EMBER_VMM_ACTION_H_
 #define EMBER_VMM_ACTION_H_
 
+#include <memory>
+#include <optional>
+#include <string>
 #include <variant>
 
 #include "vmm/config.h"
+#include "vmm/console/handed_socket.h"
 
 // Everything a client can ask a machine to do: a closed set, so that each controller must say what
 // it makes of each.
@@ -83,6 +87,13 @@ struct PatchMemoryHotplug {
   MemoryHotplugUpdate update;
 };
 struct GetMemoryHotplug {};
+struct AttachConsole {
+  std::optional<std::string> port;  // its id; absent: the first
+  std::shared_ptr<HandedSocket> socket;
+};
+struct ResizeConsole {
+  ConsoleResize resize;
+};
 struct PutLifecycle {
   LifecycleConfig lifecycle;
 };
@@ -99,7 +110,7 @@ struct GetMetrics {};
 using DeviceAction =
     std::variant<PatchDrive, PatchPmem, PatchNetworkInterface, PatchBalloon, PatchBalloonStatistics,
                  GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting,
-                 PatchMemoryHotplug, GetMemoryHotplug>;
+                 PatchMemoryHotplug, GetMemoryHotplug, AttachConsole, ResizeConsole>;
 
 using Action =
     std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource, PutDrive,

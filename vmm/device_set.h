@@ -112,6 +112,9 @@ class DeviceSet {
   // memory_hotplug/memory_hotplug_actions.cc
   Result<Reply> Do(const PatchMemoryHotplug& action, VmConfig& config);
   Result<Reply> Do(const GetMemoryHotplug& action, VmConfig& config);
+  // console/console_actions.cc
+  Result<Reply> Do(const AttachConsole& action, VmConfig& config);
+  Result<Reply> Do(const ResizeConsole& action, VmConfig& config);
 
   const Site site_;
   AddressAllocator addresses_;

@@ -2,14 +2,16 @@
 #define EMBER_API_ENDPOINTS_ENDPOINT_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 
-#include "api/event_stream.h"
 #include "api/late_answer.h"
 #include "api/message.h"
+#include "api/protocol.h"
+#include "api/stream.h"
 #include "api/waker.h"
 #include "base/counter.h"
 #include "base/gauge.h"
@@ -33,8 +35,9 @@ struct Call {
   const vmm::Controller::Snapshot& machine;
   mmds::Metadata& metadata;
   std::string_view instance_id;
-  std::string_view query;             // what follows the path's '?', for endpoints that take one
-  const vmm::Controller& controller;  // outlives every answer, late ones too
+  std::string_view query;              // what follows the path's '?', for endpoints that take one
+  Protocol upgrade = Protocol::kHttp;  // what the client would have the connection become
+  const vmm::Controller& controller;   // outlives every answer, late ones too
   const std::shared_ptr<Waker>& waker;
   std::weak_ptr<SurveyUnderWay>& survey;  // the latest memory survey
 };
@@ -52,13 +55,20 @@ struct ActionCall {
   Tally tally = {};         // the router's
 };
 
-// The answer comes later, or is a stream of events without an end of its own.
+// The answer comes later, or is a stream without an end of its own.
 using LateCall = std::unique_ptr<LateAnswer>;
 struct StreamCall {
-  EventStream::Options options;
+  std::unique_ptr<Stream> stream;
+  std::string_view content_type;
+  Protocol protocol = Protocol::kHttp;  // what the connection becomes
 };
 
-using Outcome = std::variant<Response, ActionCall, LateCall, StreamCall>;
+// The connection becomes a client of a console's port, and no longer the API's.
+struct ConsoleCall {
+  std::optional<std::string> port;  // its id; absent: the first
+};
+
+using Outcome = std::variant<Response, ActionCall, LateCall, StreamCall, ConsoleCall>;
 
 // An error is answered by 400.
 using Endpoint = Result<Outcome> (*)(const Call& call);

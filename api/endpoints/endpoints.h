@@ -28,7 +28,9 @@ Result<Outcome> PutCpuConfig(const Call& call);
 Result<Outcome> PutDrive(const Call& call);
 Result<Outcome> PatchDrive(const Call& call);
 // console.cc
+Result<Outcome> GetConsole(const Call& call);
 Result<Outcome> PutConsole(const Call& call);
+Result<Outcome> PatchConsole(const Call& call);
 // entropy.cc
 Result<Outcome> PutEntropy(const Call& call);
 // events.cc
@@ -39,6 +41,8 @@ Result<Outcome> DeleteDevice(const Call& call);
 Result<Outcome> GetHealth(const Call& call);
 // lifecycle.cc
 Result<Outcome> PutLifecycle(const Call& call);
+// log.cc
+Result<Outcome> GetLog(const Call& call);
 // machine_config.cc
 Result<Outcome> GetMachineConfig(const Call& call);
 Result<Outcome> PutMachineConfig(const Call& call);

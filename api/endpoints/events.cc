@@ -1,6 +1,9 @@
+#include <chrono>
 #include <limits>
+#include <memory>
 
 #include "api/endpoints/endpoints.h"
+#include "api/event_stream.h"
 #include "api/query.h"
 #include "base/concat.h"
 
@@ -20,7 +23,12 @@ Result<Outcome> GetEvents(const Call& call) {
   if (since > last)
     return Error(Concat("since ", since, " exceeds the last event's number ", last));
   const uint64_t heartbeat = TRY(query.Number("heartbeat", 0, kMaxHeartbeatSeconds));
-  return StreamCall{{.since = since, .heartbeat = std::chrono::seconds(heartbeat)}};
+  return StreamCall{
+      .stream = std::make_unique<EventStream>(
+          call.controller.journal(),
+          EventStream::Options{.since = since, .heartbeat = std::chrono::seconds(heartbeat)},
+          std::chrono::steady_clock::now()),
+      .content_type = "application/x-ndjson"};
 }
 
 }  // namespace ember::api

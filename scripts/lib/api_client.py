@@ -95,7 +95,7 @@ def parameters_of(operation):
     declared, query = [], []
     for parameter in operation.get("parameters", []):
         name, schema = parameter["name"], parameter["schema"]
-        if parameter["in"] == "path":
+        if parameter["in"] == "path" or parameter.get("x-ember-stream"):
             continue
         kind = annotation(schema, "", [])
         default = "" if parameter["required"] else f" = {schema['default']!r}"
@@ -147,5 +147,7 @@ def requests_module(description):
         for method, operation in methods.items():
             if answer_type(operation)[0] == "application/x-ndjson":
                 continue  # a stream, which is no one answer: events.py
+            if "101" in operation["responses"] and "200" not in operation["responses"]:
+                continue  # no HTTP behind its head: console.py
             lines += ["", *method_lines(method, path, operation, schemas)]
     return "\n".join(lines) + "\n"

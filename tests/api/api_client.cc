@@ -83,6 +83,14 @@ std::optional<std::string> ApiClient::ReceiveLine() {
   return line;
 }
 
+std::string ApiClient::ReceiveBytes(size_t count) {
+  while (received_.size() < count && ReadMore()) {
+  }
+  std::string bytes = received_.substr(0, count);
+  received_.erase(0, count);
+  return bytes;
+}
+
 std::optional<Reply> ApiClient::Call(std::string_view method, std::string_view path,
                                      std::string_view body) {
   if (!Send(RequestBytes(method, path, body))) return std::nullopt;

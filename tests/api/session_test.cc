@@ -12,6 +12,7 @@
 #include "base/concat.h"
 #include "base/event_loop.h"
 #include "tests/api/api_client.h"
+#include "tests/base/temporary_directory.h"
 #include "tests/vmm/fake_machine.h"
 #include "vmm/controller.h"
 
@@ -234,6 +235,68 @@ TEST_F(SessionTest, EndsAfterARequestOfHttp10) {
 TEST_F(SessionTest, TakesAPathWithSchemeAndHostBeforeIt) {
   EXPECT_EQ(Exchange("GET http://localhost/version HTTP/1.1\r\n\r\n"), VersionReply());
   EXPECT_THAT(Exchange("GET http://localhost HTTP/1.1\r\n\r\n"), HasSubstr("test-vm"));
+}
+
+// Of a machine that runs.
+class ConsoleSessionTest : public SessionTest {
+ protected:
+  void SetUp() override {
+    const std::string kernel = directory_.Write("kernel", "kernel");
+    ASSERT_TRUE(controller_.PerformHere(vmm::PutBootSource{{.kernel_image_path = kernel}}));
+    ASSERT_TRUE(controller_.PerformHere(vmm::InstanceStart{}));
+  }
+  static vmm::AttachConsole Attaching(const vmm::Action& action) {
+    return std::get<vmm::AttachConsole>(std::get<vmm::DeviceAction>(action));
+  }
+
+  static constexpr std::string_view kAttach =
+      "GET /console?port=con HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: ember-console/1\r\n\r\n";
+
+ private:
+  TemporaryDirectory directory_;
+};
+
+TEST_F(ConsoleSessionTest, IsHandedOverWithWhatCameBehind) {
+  session_.Receive(Concat(kAttach, "typed"));
+  EXPECT_FALSE(session_.wants_input());
+  ASSERT_TRUE(session_.wants_hand_over());
+  const vmm::AttachConsole attach = Attaching(session_.HandOver(Fd()));
+  EXPECT_FALSE(session_.wants_hand_over());
+  EXPECT_TRUE(session_.acting());
+  EXPECT_EQ(attach.port, "con");
+  const auto parts = attach.socket->Take();
+  ASSERT_TRUE(parts);
+  EXPECT_EQ(parts->input, "typed");
+  EXPECT_THAT(parts->greeting, StartsWith("HTTP/1.1 101 "));
+  session_.Complete(vmm::Reply{});
+  EXPECT_TRUE(session_.handed_over());
+  EXPECT_EQ(TakeOutput(), "");
+}
+
+TEST_F(ConsoleSessionTest, IsNotHandedOverAndActsNotWhileAnswersAreUnsent) {
+  session_.Receive(Concat(kGetVersion, kAttach));
+  EXPECT_TRUE(session_.waiting());
+  EXPECT_FALSE(session_.wants_hand_over());
+  EXPECT_FALSE(session_.acting());
+  EXPECT_EQ(TakeOutput(), VersionReply());
+  EXPECT_TRUE(session_.wants_hand_over());
+}
+
+TEST_F(ConsoleSessionTest, RefusedItEndsAndTakesNothingBehindForRequests) {
+  session_.Receive(Concat(kAttach, kGetVersion));
+  session_.HandOver(Fd());
+  session_.Complete(Error("no such port"));
+  EXPECT_TRUE(session_.ended());
+  EXPECT_EQ(session_.answered(), 1U);
+  EXPECT_THAT(TakeOutput(), EndsWith(R"({"fault_message":"no such port"})"));
+}
+
+TEST_F(ConsoleSessionTest, WhatIsOnTheWayIsTakenBackOnce) {
+  session_.Receive(kAttach);
+  const vmm::AttachConsole attach = Attaching(session_.HandOver(Fd()));
+  EXPECT_TRUE(session_.TakeBack());
+  EXPECT_FALSE(attach.socket->Take());
+  EXPECT_FALSE(session_.TakeBack());
 }
 
 TEST_F(SessionTest, RepeatsAPathThatIsNotUtf8WithReplacements) {

@@ -90,6 +90,42 @@ class Client(unittest.TestCase):
             self.assertEqual(next(found)["resource"], "boot-source")
             found.close()
 
+    def test_the_log_is_read_and_followed(self):
+        with self.machine() as vm:
+            self.assertEqual(vm.api.get_log(lines=0), "")
+            vm.api.patch_machine_config(cpu_template="None")
+            lines = vm.api.get_log().splitlines()
+            self.assertEqual(lines, vm.log().splitlines())
+            self.assertIn("cpu_template is deprecated", lines[-1])
+            found = vm.follow_log(lines=1, timeout=30)
+            self.assertEqual([next(found)], lines[-1:])
+            found.close()
+
+    def test_a_console_that_is_not_there_is_an_error_in_the_servers_words(self):
+        with self.machine() as vm:
+            with self.assertRaises(ember.ApiError) as caught:
+                vm.attach_console()
+            self.assertEqual(caught.exception.status, 400)
+            self.assertIn("not supported before starting", caught.exception.message)
+
+    @NEEDS_KVM
+    def test_a_console_is_attached_resized_and_detached(self):
+        with self.machine(memory_mib=32) as vm:
+            vm.api.put_console(ports=[{"id": "con", "socket_path": str(vm.directory / "con"),
+                                       "is_console": True}])
+            vm.start()
+            with vm.attach_console(timeout=60) as first, vm.attach_console("con") as other:
+                first.resize(132, 50)
+                other.resize(80, 24)
+                first.sendall(b"nobody reads this")
+                first.end_input()
+                with self.assertRaises(ember.ApiError) as caught:
+                    vm.attach_console("other")
+                self.assertEqual(caught.exception.message, "console port other is not there")
+                vm.signal()
+                vm.wait_end()
+                self.assertEqual(other.recv(), b"")
+
     def test_every_described_request_has_a_method_that_sends_it(self):
         description = json.loads((ROOT / "docs/api/openapi.json").read_text())
         described = {f"{method.upper()} {path.split('{')[0]}"
@@ -109,7 +145,7 @@ class Client(unittest.TestCase):
                 if any(each.kind is each.VAR_KEYWORD for each in parameters):
                     keywords.update(drive_id="an_id", iface_id="an_id", id="an_id")
                 method(**keywords)
-        self.assertEqual(sent | {"GET /events"}, described)
+        self.assertEqual(sent | {"GET /events", "GET /console"}, described)
 
     @NEEDS_KVM
     def test_a_guest_boots_speaks_pauses_and_ends(self):

@@ -88,6 +88,42 @@ class Console(unittest.TestCase):
             client.socket.sendall(b"hello there\n")
             self.assertIn("HELLO THERE", self.vm.finish_behind("reader"))
 
+    def test_the_api_leads_to_the_console_too(self):
+        self.vm.run("echo said before > /dev/hvc0")
+        with self.vm.attach_console("console", timeout=60) as client:
+            client.read_until(b"said before")
+            self.vm.run_behind("reader", "grep -m 1 'through the door' /dev/hvc0 | tr a-z A-Z")
+            client.sendall(b"through the door\n")
+            self.assertIn("THROUGH THE DOOR", self.vm.finish_behind("reader"))
+            client.resize(100, 40)
+            self.vm.until("stty size < /dev/hvc0", "40 100")
+            client.end_input()
+            self.vm.run("echo and after > /dev/hvc0")
+            client.read_until(b"and after")
+
+    def test_the_console_is_led_to_while_the_guest_is_paused(self):
+        self.vm.run("echo still there > /dev/hvc0")
+        self.vm.api.patch_vm(state="Paused")
+        try:
+            with self.vm.attach_console("console", timeout=60) as client:
+                client.read_until(b"still there")
+                client.sendall(b"while you slept\n")
+                self.vm.api.patch_vm(state="Resumed")
+                self.vm.run_behind("reader", "grep -m 1 'you slept' /dev/hvc0 | tr a-z A-Z")
+                self.assertIn("YOU SLEPT", self.vm.finish_behind("reader"))
+        finally:
+            self.vm.api.patch_vm(state="Resumed")
+
+    def test_bytes_through_a_port_that_the_api_led_to_arrive_as_they_were_sent(self):
+        size = STREAM_BYTES
+        sent = pattern(43, size)
+        with self.vm.attach_console("data", timeout=60) as client:
+            self.vm.run_behind("reader", f"{FIND_PORT}; head -c {size} $port | sha256sum; "
+                                         f"pattern 43 {size} | sha256sum")
+            client.sendall(sent)
+            here, there = self.vm.finish_behind("reader").split("\n")[:2]
+            self.assertEqual(here, there)
+
     def test_the_guest_hears_of_a_new_size(self):
         with Client(f"{self.console}.ctl") as control:
             for columns, rows in [(132, 50), (80, 24)]:

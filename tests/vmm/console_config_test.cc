@@ -98,5 +98,13 @@ TEST(ConsoleJsonTest, AbsentFieldsHaveTheirDefaults) {
   EXPECT_EQ(console->ports[0].log_bytes, 65536U);
 }
 
+TEST(ConsoleResizeTest, HasNoSideOfZero) {
+  EXPECT_TRUE(Validate(ConsoleResize{.port = {}, .columns = 1, .rows = 65535}));
+  EXPECT_EQ(Validate(ConsoleResize{.port = {}, .columns = 0, .rows = 1}).error().message(),
+            "columns is 0, which is below 1");
+  EXPECT_EQ(Validate(ConsoleResize{.port = {}, .columns = 1, .rows = 0}).error().message(),
+            "rows is 0, which is below 1");
+}
+
 }  // namespace
 }  // namespace ember::vmm

@@ -1,6 +1,7 @@
 #ifndef EMBER_TESTS_VMM_FAKE_MACHINE_H_
 #define EMBER_TESTS_VMM_FAKE_MACHINE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -42,6 +43,11 @@ class FakeMachineRoom {
   }
   // Where machines started from now on count.
   void CountIn(MachineMetrics metrics) { metrics_ = std::move(metrics); }
+  // Who carries out the actions on devices that succeed, on the loop thread; before the first.
+  void SetDevices(std::function<Result<Reply>(const DeviceAction&)> devices) {
+    const MutexLock lock(mutex_);
+    devices_ = std::move(devices);
+  }
   // From now on what is asked waits until Release().
   void Hold() {
     const MutexLock lock(mutex_);
@@ -69,7 +75,8 @@ class FakeMachineRoom {
     void PressPowerButton() override { room_.Note("power button"); }
     Result<Reply> Perform(const DeviceAction& action) override {
       TRY(room_.Ask(Concat("device action ", action.index())));
-      return room_.reply();
+      const auto devices = room_.devices();
+      return devices ? devices(action) : room_.reply();
     }
     MachineMetrics metrics() const override { return room_.metrics_; }
     const VmConfig& config() const override { return config_; }
@@ -89,6 +96,11 @@ class FakeMachineRoom {
   Reply reply() const {
     const MutexLock lock(mutex_);
     return reply_;
+  }
+
+  std::function<Result<Reply>(const DeviceAction&)> devices() const {
+    const MutexLock lock(mutex_);
+    return devices_;
   }
 
   void Note(std::string event) {
@@ -115,6 +127,7 @@ class FakeMachineRoom {
   VmConfig started_config_ GUARDED_BY(mutex_);
   std::string failure_ GUARDED_BY(mutex_);
   Reply reply_ GUARDED_BY(mutex_);
+  std::function<Result<Reply>(const DeviceAction&)> devices_ GUARDED_BY(mutex_);
   bool held_ GUARDED_BY(mutex_) = false;
   int waiting_ GUARDED_BY(mutex_) = 0;
 };

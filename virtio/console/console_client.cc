@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 
 namespace ember::virtio {
 
@@ -31,7 +32,7 @@ uint64_t ConsoleClient::Send(const OutputLog& log, Overrun overrun) {
     if (overrun == Overrun::kDisconnect) Finish();
   }
   while (!gone_) {
-    std::array<iovec, 3> pieces;
+    std::array<iovec, 4> pieces;
     const size_t count = Gather(log, pieces);
     if (count == 0) break;
     msghdr message{};
@@ -53,13 +54,16 @@ uint64_t ConsoleClient::Send(const OutputLog& log, Overrun overrun) {
   return lost;
 }
 
-size_t ConsoleClient::Gather(const OutputLog& log, std::span<iovec, 3> pieces) {
+size_t ConsoleClient::Gather(const OutputLog& log, std::span<iovec, 4> pieces) {
   const bool begun = notice_sent_ > 0;
   if (!begun && unsaid_ > 0) {
     notice_length_ = static_cast<size_t>(std::snprintf(
         notice_.data(), notice_.size(), "\r\n[%" PRIu64 " bytes of output lost]\r\n", unsaid_));
   }
   size_t count = 0;
+  if (!opening_.greeting.empty()) {
+    pieces[count++] = {.iov_base = opening_.greeting.data(), .iov_len = opening_.greeting.size()};
+  }
   if (notice_length_ > 0) {
     pieces[count++] = {.iov_base = notice_.data() + notice_sent_,
                        .iov_len = notice_length_ - notice_sent_};
@@ -73,6 +77,9 @@ size_t ConsoleClient::Gather(const OutputLog& log, std::span<iovec, 3> pieces) {
 }
 
 void ConsoleClient::Advance(size_t sent) {
+  const size_t of_greeting = std::min(sent, opening_.greeting.size());
+  opening_.greeting.erase(0, of_greeting);
+  sent -= of_greeting;
   const size_t of_notice = std::min(sent, notice_length_ - notice_sent_);
   if (of_notice > 0 && notice_sent_ == 0) unsaid_ = 0;
   notice_sent_ += of_notice;
@@ -80,7 +87,19 @@ void ConsoleClient::Advance(size_t sent) {
   position_ += sent - of_notice;
 }
 
+size_t ConsoleClient::ReceiveOpening(std::span<iovec> room) {
+  size_t count = 0;
+  for (const iovec& piece : room) {
+    const size_t length = std::min(piece.iov_len, opening_.input.size() - count);
+    std::memcpy(piece.iov_base, opening_.input.data() + count, length);
+    count += length;
+  }
+  opening_.input.erase(0, count);
+  return count;
+}
+
 size_t ConsoleClient::Receive(std::span<iovec> room) {
+  if (!opening_.input.empty()) return ReceiveOpening(room);
   for (;;) {
     msghdr message{};
     message.msg_iov = room.data();

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "base/event_set.h"
@@ -21,14 +22,26 @@ enum class Overrun : uint8_t {
   kDisconnect,  // a stream with a hole is of no use to a program
 };
 
+// What a connection brings along that was something else before a console's.
+struct ConsoleOpening {
+  std::string greeting;  // to be sent before any output
+  std::string input;     // was received already
+};
+
 // One attached connection: it reads the port's output from the log at its own pace and is read for
 // input only when there is room for that, so that it has no memory of its own to fill. One thread
 // at a time.
 class ConsoleClient {
  public:
   // Begins at `position` of the log. `events` outlives the client, which is in it from Watch() on.
-  ConsoleClient(Fd fd, uint64_t token, EventSet& events, uint64_t position)
-      : fd_(std::move(fd)), token_(token), events_(&events), position_(position) {}
+  ConsoleClient(Fd fd, uint64_t token, EventSet& events, uint64_t position,
+                ConsoleOpening opening = {})
+      : fd_(std::move(fd)),
+        token_(token),
+        events_(&events),
+        position_(position),
+        opening_(std::move(opening)),
+        readable_(!opening_.input.empty()) {}
   ConsoleClient(const ConsoleClient&) = delete;
   ConsoleClient& operator=(const ConsoleClient&) = delete;
   ~ConsoleClient() { Unwatch(); }
@@ -58,14 +71,16 @@ class ConsoleClient {
 
  private:
   // The next pieces to send; returns how many there are.
-  size_t Gather(const OutputLog& log, std::span<iovec, 3> pieces);
+  size_t Gather(const OutputLog& log, std::span<iovec, 4> pieces);
   void Advance(size_t sent);
+  size_t ReceiveOpening(std::span<iovec> room);
   void Unwatch();
 
   Fd fd_;
   uint64_t token_;
   EventSet* events_;
-  uint64_t position_;  // the next byte of the log to send
+  uint64_t position_;       // the next byte of the log to send
+  ConsoleOpening opening_;  // what is left of it
   // Goes before it, where output was lost. What is not sent yet begins at notice_sent_.
   std::array<char, 64> notice_;
   size_t notice_length_ = 0;

@@ -93,6 +93,26 @@ Status ConsoleDevice::Activate(Activation activation) {
   return {};
 }
 
+std::optional<size_t> ConsoleDevice::FindPort(std::string_view name) const {
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    if (ports_[i]->name() == name) return i;
+  }
+  return std::nullopt;
+}
+
+// What follows from it for the guest is seen to on the device's own thread.
+Status ConsoleDevice::Attach(size_t port, Fd fd, ConsoleOpening opening) {
+  TRY(ports_[port]->Attach(std::move(fd), std::move(opening)));
+  again_.Arm(std::chrono::nanoseconds::zero());
+  return {};
+}
+
+void ConsoleDevice::Resize(size_t port, ConsoleSize size) {
+  metrics_.resizes.Add();
+  SetSize(port, size);
+  again_.Arm(std::chrono::nanoseconds::zero());
+}
+
 void ConsoleDevice::Reset() {
   for (const auto& port : ports_) port->SetInputWanted(false);
   active_.reset();
@@ -171,11 +191,14 @@ void ConsoleDevice::OnHostEvents() {
 void ConsoleDevice::TakeChanges(size_t port) {
   multiport_->SetHostOpen(port, ports_[port]->open());
   const std::optional<ConsoleSize> size = ports_[port]->TakeSize();
-  if (!size) return;
-  multiport_->SetSize(port, *size);
+  if (size) SetSize(port, *size);
+}
+
+void ConsoleDevice::SetSize(size_t port, ConsoleSize size) {
+  multiport_->SetSize(port, size);
   if (port != 0) return;
-  config_.cols = size->columns;
-  config_.rows = size->rows;
+  config_.cols = size.columns;
+  config_.rows = size.rows;
   if (active_ != nullptr) active_->driver.ConfigChanged();
 }
 

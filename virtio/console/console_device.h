@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/event_set.h"
+#include "base/fd.h"
 #include "base/timer.h"
 #include "virtio/console/console_port.h"
 #include "virtio/console/control_queues.h"
@@ -44,6 +45,13 @@ class ConsoleDevice final : public VirtioDevice {
   ~ConsoleDevice() override;
 
   const ConsoleMetrics& metrics() const { return metrics_; }
+
+  // The port of this name; nothing where there is none.
+  std::optional<size_t> FindPort(std::string_view name) const;
+  // As ConsolePort::Attach().
+  Status Attach(size_t port, Fd fd, ConsoleOpening opening);
+  // A port's terminal has another size.
+  void Resize(size_t port, ConsoleSize size);
 
   std::string_view name() const override { return "console"; }
   DeviceId id() const override { return DeviceId::kConsole; }
@@ -80,6 +88,7 @@ class ConsoleDevice final : public VirtioDevice {
   Progress PassInput(size_t port);
   // What a port's clients changed.
   void TakeChanges(size_t port);
+  void SetSize(size_t port, ConsoleSize size);
 
   // Constant after construction.
   EventSet events_;

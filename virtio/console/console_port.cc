@@ -132,26 +132,41 @@ void ConsolePort::AcceptAll() {
   for (int i = 0; i < Acceptor::kMaxAtOnce; ++i) {
     std::optional<Fd> fd = acceptor_.Accept();
     if (!fd) break;
-    Attach(*std::move(fd));
+    // Refused, it finds its connection closed, and is counted.
+    static_cast<void>(Add(*std::move(fd), {}).has_value());
   }
   Tidy();
 }
 
-void ConsolePort::Attach(Fd fd) {
+Status ConsolePort::Attach(Fd fd, ConsoleOpening opening) {
+  TRY(Add(std::move(fd), std::move(opening)));
+  Tidy();
+  return {};
+}
+
+Status ConsolePort::Add(Fd fd, ConsoleOpening opening) {
   if (clients_.size() >= kMaxClients) {
     // One that only waits for the guest to take its last words makes place.
     const auto gone =
         std::ranges::find_if(clients_, [](const auto& client) { return client->gone(); });
-    if (gone == clients_.end()) return metrics_.refused_clients.Add();
+    if (gone == clients_.end()) {
+      metrics_.refused_clients.Add();
+      return Error(Concat("console port ", options_.name, " has ", kMaxClients,
+                          " clients, which is the limit"));
+    }
     clients_.erase(gone);
   }
   const uint64_t kept = std::min<uint64_t>(options_.log_bytes, log_.end() - log_.begin());
-  auto client =
-      std::make_unique<ConsoleClient>(std::move(fd), next_token_++, events_, log_.end() - kept);
-  if (!client->Watch()) return metrics_.refused_clients.Add();
+  auto client = std::make_unique<ConsoleClient>(std::move(fd), next_token_++, events_,
+                                                log_.end() - kept, std::move(opening));
+  if (Status watched = client->Watch(); !watched) {
+    metrics_.refused_clients.Add();
+    return watched;
+  }
   SendTo(*client);
   clients_.push_back(std::move(client));
   metrics_.attached_clients.Add();
+  return {};
 }
 
 void ConsolePort::Resume() {

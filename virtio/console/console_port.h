@@ -76,6 +76,9 @@ class ConsolePort {
   size_t Read(std::span<iovec> room);
 
   void OnEvent(const EventSet::Event& event);
+  // Attaches a connection that was not made on the port's own socket: it is non-blocking, and one
+  // client more. An error where there are too many, and then it is closed.
+  Status Attach(Fd fd, ConsoleOpening opening);
   // A size that a client gave since the last call.
   std::optional<ConsoleSize> TakeSize() { return std::exchange(size_, std::nullopt); }
   // The host had no descriptor left for a client: Resume() lets it try again.
@@ -90,7 +93,7 @@ class ConsolePort {
               Acceptor acceptor, ResizeSocket resize_socket);
 
   void AcceptAll();
-  void Attach(Fd fd);
+  Status Add(Fd fd, ConsoleOpening opening);
   // Drops clients of which nothing can come any more, and waits for the others.
   void Tidy();
   void SendTo(ConsoleClient& client);

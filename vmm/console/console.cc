@@ -63,4 +63,10 @@ Status Validate(const ConsoleConfig& console) {
   return {};
 }
 
+Status Validate(const ConsoleResize& resize) {
+  if (resize.columns == 0) return Error("columns is 0, which is below 1");
+  if (resize.rows == 0) return Error("rows is 0, which is below 1");
+  return {};
+}
+
 }  // namespace ember::vmm

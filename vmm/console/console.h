@@ -41,8 +41,18 @@ struct ConsoleConfig {
   friend bool operator==(const ConsoleConfig&, const ConsoleConfig&) = default;
 };
 
+// A port's terminal has another size.
+struct ConsoleResize {
+  std::optional<std::string> port;  // its id; absent: the first
+  uint16_t columns = 0;             // 1 at least, as rows
+  uint16_t rows = 0;
+
+  friend bool operator==(const ConsoleResize&, const ConsoleResize&) = default;
+};
+
 // What holds within one console. The error names the field and both values.
 Status Validate(const ConsoleConfig& console);
+Status Validate(const ConsoleResize& resize);
 
 }  // namespace ember::vmm
 

@@ -51,6 +51,16 @@ Result<ConsoleConfig> ReadConsole(const JsonValue& json) {
   return console;
 }
 
+Result<ConsoleResize> ReadConsoleResize(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {"port", "columns", "rows"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  ConsoleResize resize;
+  resize.port = TRY(in.Optional<std::string>("port"));
+  resize.columns = TRY(in.Required<uint16_t>("columns"));
+  resize.rows = TRY(in.Required<uint16_t>("rows"));
+  return resize;
+}
+
 void WriteFields(JsonWriter& out, const ConsoleConfig& console) {
   out.BeginArray("ports");
   for (const ConsolePortConfig& port : console.ports) {

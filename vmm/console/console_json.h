@@ -10,6 +10,7 @@
 namespace ember::vmm {
 
 Result<ConsoleConfig> ReadConsole(const JsonValue& json);
+Result<ConsoleResize> ReadConsoleResize(const JsonValue& json);
 // The members of its object.
 void WriteFields(JsonWriter& out, const ConsoleConfig& console);
 

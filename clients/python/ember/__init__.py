@@ -5,11 +5,12 @@
         vm.wait_console("login:")
 """
 
+from .console import Console
 from .errors import ApiError, EmberError, MachineEnded, WaitTimeout
 from .machine import Machine
 from .requests import Requests
 from .transport import Response, Transport
 from .vmm import Vmm
 
-__all__ = ["ApiError", "EmberError", "Machine", "MachineEnded", "Requests", "Response", "Transport",
-           "Vmm", "WaitTimeout"]
+__all__ = ["ApiError", "Console", "EmberError", "Machine", "MachineEnded", "Requests", "Response",
+           "Transport", "Vmm", "WaitTimeout"]

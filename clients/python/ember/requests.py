@@ -105,6 +105,10 @@ class Requests:
         """Says where the serial port's output goes. Before the start."""
         self.transport.call("PUT", "/serial", body)
 
+    def patch_console(self, **body: Unpack[types.ConsoleResize]) -> None:
+        """Gives a port's terminal its size. After the start."""
+        self.transport.call("PATCH", "/console", body)
+
     def put_console(self, **body: Unpack[types.Console]) -> None:
         """Gives the guest a virtio console and named ports. Before the start."""
         self.transport.call("PUT", "/console", body)
@@ -200,6 +204,10 @@ class Requests:
     def get_memory(self) -> types.MemoryUse:
         """What guest and VMM really hold. Always."""
         return cast('types.MemoryUse', self.transport.call("GET", "/memory"))
+
+    def get_log(self, lines: int = 65536) -> str:
+        """The last lines of the log. Always."""
+        return cast('str', self.transport.call("GET", f"/log?lines={lines}"))
 
     def get_wait(self, state: str, timeout: int = 60) -> types.WaitResult:
         """Answers when the machine is in a state. Always."""

@@ -45,7 +45,7 @@ class Response:
 
     def value(self) -> Any:
         """The body: what JSON says, or the text if it is none; None where there is none."""
-        if not self.text:
+        if self.status == 204:
             return None
         return json.loads(self.text) if self.content_type == "application/json" else self.text
 

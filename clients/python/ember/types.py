@@ -242,6 +242,14 @@ class Console(TypedDict):
     thread: NotRequired[Literal['Vmm', 'Own', None]]
 
 
+class ConsoleResize(TypedDict):
+    """A terminal's size."""
+
+    port: NotRequired[str | None]
+    columns: int
+    rows: int
+
+
 class Balloon(TypedDict):
     """Memory that the guest is asked to give up."""
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeVar
 
+from .console import Console
 from .errors import EmberError, MachineEnded, WaitTimeout
 from .events import events
+from .log import log_lines
 from .requests import Requests
 from .transport import Transport
 from .types import Event, WaitResult
@@ -102,6 +104,14 @@ class Vmm:
                timeout: float | None = None) -> Iterator[Event]:
         """What happens, as it happens; events.py says more."""
         return events(self.api.transport, since, heartbeat, timeout)
+
+    def attach_console(self, port: str | None = None, timeout: float | None = None) -> Console:
+        """A connection to a virtio console's port, the first if it is not named; console.py."""
+        return Console(self.api.transport, port, timeout)
+
+    def follow_log(self, lines: int = 0, timeout: float | None = None) -> Iterator[str]:
+        """The last lines of the log, and those to come, wherever the log goes; log.py."""
+        return log_lines(self.api.transport, lines, timeout)
 
     def wait_state(self, *states: State, timeout: int = 60) -> WaitResult:
         """Waits until the machine is in one of these states."""

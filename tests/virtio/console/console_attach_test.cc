@@ -2,9 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstdlib>
 #include <deque>
 #include <string>
 #include <vector>
@@ -150,6 +153,102 @@ TEST(ConsoleAttachTest, AClientThatOnlyEndsItsInputGoesOnReading) {
   EXPECT_EQ(bench.guest->TakeInput(0), "last");
   bench.guest->Write(0, "still here");
   EXPECT_EQ(client.Read(), "still here");
+}
+
+// A connection that was something else before, and the client's end of it.
+struct Handed {
+  Handed() {
+    std::array<int, 2> fds{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds.data()) < 0) {
+      std::abort();
+    }
+    here = Fd(fds[0]);
+    there = Fd(fds[1]);
+  }
+  std::string Read() const {
+    std::string text(size_t{4} << 20, '\0');
+    const ssize_t count = ::recv(here.get(), text.data(), text.size(), 0);
+    text.resize(count < 0 ? 0 : static_cast<size_t>(count));
+    return text;
+  }
+  Fd here, there;
+};
+
+TEST(ConsoleHandedClientTest, IsGreetedAndGetsTheLog) {
+  ConsoleBench bench;
+  bench.guest->StartAndOpen();
+  bench.guest->Write(0, "early ");
+  Handed handed;
+  ASSERT_TRUE(bench.device->Attach(0, std::move(handed.there), {.greeting = "hello\r\n"}));
+  bench.rig->Pump();
+  EXPECT_EQ(handed.Read(), "hello\r\nearly ");
+  bench.guest->Write(0, "late");
+  EXPECT_EQ(handed.Read(), "late");
+}
+
+TEST(ConsoleHandedClientTest, IsGreetedFirstHoweverLateItReads) {
+  ConsoleBench bench;
+  bench.guest->StartAndOpen();
+  Handed handed;
+  const std::string answers(4096, 'a');
+  size_t before = 0;
+  for (ssize_t sent = 0; sent >= 0;) {
+    sent = ::send(handed.there.get(), answers.data(), answers.size(), MSG_NOSIGNAL);
+    if (sent > 0) before += static_cast<size_t>(sent);
+  }
+  ASSERT_TRUE(bench.device->Attach(0, std::move(handed.there), {.greeting = "hello\r\n"}));
+  bench.guest->Write(0, "output");
+  std::string got = handed.Read();
+  while (got.size() < before) got += handed.Read();
+  bench.rig->Pump();
+  got += handed.Read();
+  EXPECT_EQ(got.substr(before), "hello\r\noutput");
+}
+
+TEST(ConsoleHandedClientTest, WhatItBroughtComesBeforeWhatItSends) {
+  ConsoleBench bench;
+  bench.guest->StartAndOpen();
+  Handed handed;
+  ASSERT_EQ(::send(handed.here.get(), " sent", 5, 0), 5);
+  ASSERT_TRUE(bench.device->Attach(0, std::move(handed.there), {.input = "brought along"}));
+  bench.rig->Pump();
+  for (int i = 0; i < 8; ++i) bench.guest->PostInput(0, 5);
+  EXPECT_EQ(bench.guest->TakeInput(0), "brought along sent");
+}
+
+TEST(ConsoleHandedClientTest, WhatItBroughtWaitsForTheGuestAndOutlivesIt) {
+  ConsoleBench bench;
+  Handed handed;
+  ASSERT_TRUE(bench.device->Attach(0, std::move(handed.there), {.input = "brought"}));
+  handed.here.Reset();
+  bench.rig->Pump();
+  bench.guest->StartAndOpen();
+  bench.guest->PostInput(0, 64);
+  EXPECT_EQ(bench.guest->TakeInput(0), "brought");
+}
+
+TEST(ConsoleHandedClientTest, OneTooManyIsRefusedInWords) {
+  ConsoleBench bench;
+  bench.guest->StartAndOpen();
+  std::deque<ConsoleSocket> clients;
+  for (size_t i = 0; i < ConsolePort::kMaxClients; ++i) clients.push_back(bench.Attach(0));
+  Handed handed;
+  const Status refused = bench.device->Attach(0, std::move(handed.there), {.greeting = "hello"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message(), "console port con has 16 clients, which is the limit");
+  EXPECT_EQ(handed.Read(), "");
+}
+
+TEST(ConsoleHandedClientTest, ASizeThatIsGivenDirectlyReachesTheGuest) {
+  ConsoleBench bench;
+  bench.guest->StartAndOpen();
+  EXPECT_EQ(bench.device->FindPort("con"), 0U);
+  EXPECT_EQ(bench.device->FindPort("agent"), 1U);
+  EXPECT_EQ(bench.device->FindPort(""), std::nullopt);
+  bench.device->Resize(0, {.columns = 132, .rows = 50});
+  bench.rig->Pump();
+  EXPECT_THAT(bench.guest->TakeControl(), ::testing::ElementsAre(ControlMessage{
+                                              0, kResize, 1, std::string("\x84\0\x32\0", 4)}));
 }
 
 TEST(ConsoleSlowClientTest, OfAConsoleIsToldHowMuchItLost) {
