@@ -92,7 +92,8 @@ class Server::Impl {
   // Waits for what the client's connection awaits. False if the host has no memory for that.
   bool Await(Clients::iterator client);
   void Forget(Clients::iterator client);
-  void Perform(ClientId id, vmm::Action action);
+  // Has the machine's loop carry it out, or answers that it has too many.
+  void Perform(Clients::iterator client, vmm::Action action);
   void Shutdown();
 
   const Options options_;
@@ -111,6 +112,7 @@ class Server::Impl {
   std::set<ClientId> followers_;  // whose sessions are following()
   uint64_t next_id_ = 0;
   uint64_t answers_ = 0;
+  size_t actions_ = 0;  // under way, whether or not their clients are still there
   std::array<char, kScratchBytes> scratch_;
 
   std::atomic<bool> woken_{false};  // a task that looks at the followers is posted
@@ -294,6 +296,7 @@ void Server::Impl::OnTimer() {
 }
 
 void Server::Impl::OnOutcome(ClientId id, const Result<vmm::Reply>& outcome) {
+  --actions_;
   const auto client = clients_.find(id);
   if (client == clients_.end()) return;  // it has gone; what it asked for is done all the same
   client->second.connection.Complete(outcome);
@@ -307,8 +310,9 @@ void Server::Impl::Settle(Clients::iterator entry) {
     connection.session().Look(std::chrono::steady_clock::now());
   }
   connection.Flush();
-  if (std::optional<vmm::Action> action = connection.TakeAction()) {
-    Perform(entry->first, *std::move(action));
+  // One that is refused may have another behind it.
+  while (std::optional<vmm::Action> action = connection.TakeAction()) {
+    Perform(entry, *std::move(action));
   }
   if (connection.session().answered() != client.answered) {
     client.answered = connection.session().answered();
@@ -344,11 +348,18 @@ void Server::Impl::Forget(Clients::iterator client) {
   clients_.erase(client);
 }
 
-void Server::Impl::Perform(ClientId id, vmm::Action action) {
-  controller_->Perform(std::move(action),
-                       [this, id](const Result<vmm::Reply>& outcome) {  // the loop thread
-                         loop_->Post([this, id, outcome] { OnOutcome(id, outcome); });
-                       });
+void Server::Impl::Perform(Clients::iterator client, vmm::Action action) {
+  if (actions_ >= options_.max_actions) {
+    return client->second.connection.session().Refuse(
+        Fault(Concat("The microVM has ", actions_, " actions to carry out, which is the limit."),
+              HttpStatus::kServiceUnavailable));
+  }
+  ++actions_;
+  controller_->Perform(
+      std::move(action),
+      [this, id = client->first](const Result<vmm::Reply>& outcome) {  // the loop thread
+        loop_->Post([this, id, outcome] { OnOutcome(id, outcome); });
+      });
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

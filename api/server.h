@@ -19,12 +19,17 @@ namespace ember::api {
 // max_connections, or no descriptors. Then the one that has gone longest without a request answered
 // makes place for the newcomer, so that clients which connect and stall only push each other out.
 // There are no timers.
+//
+// While the machine's loop cannot answer, actions wait for it, those of clients that have gone too:
+// max_actions of them, and further ones are refused. As those are fewer than connections, questions
+// are answered all the while.
 class Server {
  public:
   struct Options {
     std::string socket_path;
     size_t max_body_bytes = 51200;
     size_t max_connections = 1024;
+    size_t max_actions = 512;  // under way at once
   };
 
   // Binds the socket and listens, so that clients can connect from here on. Fails if the path

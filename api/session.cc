@@ -11,15 +11,14 @@ namespace ember::api {
 
 namespace {
 
-Response ResponseTo(const Result<vmm::Reply>& outcome) {
-  if (!outcome) return Fault(outcome.error().message());
-  if (!outcome->prometheus.empty()) {
+Response ResponseTo(const vmm::Reply& reply) {
+  if (!reply.prometheus.empty()) {
     return {.status = HttpStatus::kOk,
-            .body = outcome->prometheus,
+            .body = reply.prometheus,
             .content_type = vmm::PrometheusText::kContentType};
   }
-  if (outcome->json.empty()) return {};
-  return {.status = HttpStatus::kOk, .body = outcome->json};
+  if (reply.json.empty()) return {};
+  return {.status = HttpStatus::kOk, .body = reply.json};
 }
 
 }  // namespace
@@ -48,12 +47,17 @@ void Session::Complete(const Result<vmm::Reply>& outcome) {
     handed_over_ = true;
     return;
   }
+  if (!outcome) return Refuse(Fault(outcome.error().message()));
+  if (tally_.latency_us != nullptr) tally_.latency_us->Set(MicrosecondsSince(asked_));
+  Response response = ResponseTo(*outcome);
+  response.deprecated = deprecated_;
+  Answer(response);
+}
+
+void Session::Refuse(const Response& response) {
   handed_.reset();
   console_.reset();
-  if (!outcome && tally_.fails != nullptr) tally_.fails->Add();
-  if (outcome && tally_.latency_us != nullptr) tally_.latency_us->Set(MicrosecondsSince(asked_));
-  Response response = ResponseTo(outcome);
-  response.deprecated = deprecated_ && outcome.has_value();
+  if (tally_.fails != nullptr) tally_.fails->Add();
   Answer(response);
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "api/late_answer.h"
+#include "api/message.h"
 #include "api/request_parser.h"
 #include "api/router.h"
 #include "api/stream.h"
@@ -45,6 +46,8 @@ class Session {
   // An action to be carried out, once; its outcome is then given to Complete().
   std::optional<vmm::Action> TakeAction();
   void Complete(const Result<vmm::Reply>& outcome);
+  // Answers so in place of carrying it out.
+  void Refuse(const Response& response);
   // Between a request that is not answered at once and its answer.
   bool waiting() const { return waiting_; }
   // Whether an action of its may be under way, or a late answer; not while a client that reads no

@@ -83,6 +83,11 @@ std::optional<std::string> ApiClient::ReceiveLine() {
   return line;
 }
 
+bool ApiClient::AwaitBytes() {
+  char byte = 0;
+  return !received_.empty() || ::recv(fd_.get(), &byte, 1, MSG_PEEK) == 1;
+}
+
 std::string ApiClient::ReceiveBytes(size_t count) {
   while (received_.size() < count && ReadMore()) {
   }

@@ -30,6 +30,8 @@ class ApiClient {
   std::optional<Reply> Receive();
   // The next line of a stream, without its end; nothing as with Receive().
   std::optional<std::string> ReceiveLine();
+  // Until there is something to receive, which stays there.
+  bool AwaitBytes();
   // So many bytes behind an upgrade's head; fewer at the end or when patience ends.
   std::string ReceiveBytes(size_t count);
   // Send() and Receive() of a request as curl makes it.

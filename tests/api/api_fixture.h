@@ -26,9 +26,10 @@ class ApiTest : public testing::Test {
   ~ApiTest() override { StopAll(); }
 
   // Once, before the first client; tests that want other options call it themselves.
-  void Serve(size_t max_connections = 1024) {
-    auto server =
-        Server::Listen({.socket_path = socket_path(), .max_connections = max_connections});
+  void Serve(size_t max_connections = 1024, size_t max_actions = 512) {
+    auto server = Server::Listen({.socket_path = socket_path(),
+                                  .max_connections = max_connections,
+                                  .max_actions = max_actions});
     ASSERT_TRUE(server) << server.error().message();
     server_ = *std::move(server);
     ASSERT_TRUE(server_->Start(controller_, "test-vm"));

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -17,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/journal.h"
 #include "tests/api/api_fixture.h"
 
 // Sockets, threads and many clients.
@@ -30,6 +32,20 @@ constexpr std::string_view kHalfARequest = "PUT /machine-config HTTP/1.1\r\nCont
 class ServerTest : public ApiTest {
  protected:
   void ExpectServed() { EXPECT_EQ(Call("GET", "/version").status, 200); }
+  // Has the machine's loop answer nothing until Release().
+  void HoldLoop() {
+    room_.Hold();
+    loop_->Post([this] { static_cast<void>(room_.factory()({})); });
+    room_.AwaitHeldRequest();
+  }
+  size_t CountConfigured() const {
+    const auto records = controller_.journal().After(0, 1000).records;
+    constexpr std::string_view kEvent = "configured";
+    return static_cast<size_t>(std::ranges::count(records, kEvent, &Journal::Record::event));
+  }
+
+  static inline const std::string kAction =
+      RequestBytes("PATCH", "/machine-config", R"({"vcpu_count":2})");
 };
 
 size_t OpenDescriptors() {
@@ -247,8 +263,7 @@ TEST_F(ServerTest, ClientsWithActionsUnderWayAreNotPushedOut) {
   ApiClient second = Connect();
   ASSERT_TRUE(first.Call("GET", "/version"));
   ASSERT_TRUE(second.Call("GET", "/version"));
-  room_.Hold();  // what keeps the loop busy is its own matter
-  loop_->Post([this] { static_cast<void>(room_.factory()({})); });
+  HoldLoop();
   ASSERT_TRUE(first.Send(RequestBytes("PATCH", "/machine-config", R"({"vcpu_count":2})")));
   ASSERT_TRUE(second.Send(RequestBytes("PATCH", "/machine-config", R"({"mem_size_mib":64})")));
   ApiClient refused = Connect();
@@ -276,6 +291,72 @@ TEST_F(ServerTest, ActionOfAClientThatDisappearedIsDoneAllTheSame) {
   // Actions are carried out in order: once this one is, the other is.
   EXPECT_EQ(Call("PATCH", "/machine-config", R"({"mem_size_mib":64})").status, 204);
   EXPECT_THAT(Call("GET", "/machine-config").body, HasSubstr(R"("vcpu_count":2)"));
+}
+
+TEST_F(ServerTest, ActionsThatClientsLeaveBehindAreBounded) {
+  constexpr size_t kMaxActions = 4;
+  Serve(8, kMaxActions);
+  HoldLoop();
+  for (int i = 0; i < 100; ++i) {
+    ApiClient client = Connect();
+    ASSERT_TRUE(client.Send(RequestBytes("GET", "/version", "") + kAction));
+    // An answer that is there and not read: its connection is not closed but reset. The action was
+    // taken with it.
+    ASSERT_TRUE(client.AwaitBytes());
+    if (i % 2 == 0) client.Receive();
+  }
+  ApiClient client = Connect();
+  ASSERT_TRUE(client.Send(kAction));
+  const Reply refused = client.Receive().value_or(Reply{});
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.body,
+            R"({"fault_message":"The microVM has 4 actions to carry out, which is the limit."})");
+  EXPECT_EQ(client.Call("GET", "/version").value_or(Reply{}).status, 200);
+  room_.Release();
+  int status = 503;
+  while (status == 503) {
+    ASSERT_TRUE(client.Send(kAction));
+    status = client.Receive().value_or(Reply{}).status;
+  }
+  EXPECT_EQ(status, 204);
+  EXPECT_EQ(CountConfigured(), kMaxActions + 1);
+}
+
+TEST_F(ServerTest, QuestionsAreAnsweredWhileAllActionsWait) {
+  Serve(4, 2);
+  HoldLoop();
+  ApiClient first = Connect();
+  ApiClient second = Connect();
+  ASSERT_TRUE(first.Send(kAction));
+  ASSERT_TRUE(second.Send(kAction));
+  for (int i = 0; i < 10; ++i) ExpectServed();
+  std::vector<ApiClient> idle;
+  for (int i = 0; i < 10; ++i) {
+    idle.push_back(Connect());
+    ASSERT_EQ(idle.back().Call("GET", "/version").value_or(Reply{}).status, 200);
+  }
+  room_.Release();
+  EXPECT_EQ(first.Receive().value_or(Reply{}).status, 204);
+  EXPECT_EQ(second.Receive().value_or(Reply{}).status, 204);
+}
+
+TEST_F(ServerTest, PipelinedActionsBeyondTheLimitAreRefusedEach) {
+  Serve(8, 1);
+  HoldLoop();
+  ApiClient first = Connect();
+  ASSERT_TRUE(first.Send(RequestBytes("GET", "/version", "") + kAction));
+  EXPECT_EQ(first.Receive().value_or(Reply{}).status, 200);
+  ApiClient client = Connect();
+  constexpr int kRequests = 300;
+  std::string requests;
+  for (int i = 0; i < kRequests; ++i) requests += kAction;
+  ASSERT_TRUE(client.Send(requests + RequestBytes("GET", "/version", "")));
+  for (int i = 0; i < kRequests; ++i) {
+    ASSERT_EQ(client.Receive().value_or(Reply{}).status, 503) << i;
+  }
+  EXPECT_EQ(client.Receive().value_or(Reply{}).status, 200);
+  room_.Release();
+  EXPECT_EQ(first.Receive().value_or(Reply{}).status, 204);
 }
 
 TEST_F(ServerTest, ClientThatDisappearsMidAnswerIsForgotten) {

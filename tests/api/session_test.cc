@@ -20,6 +20,7 @@
 namespace ember::api {
 namespace {
 
+using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -289,6 +290,17 @@ TEST_F(ConsoleSessionTest, RefusedItEndsAndTakesNothingBehindForRequests) {
   EXPECT_TRUE(session_.ended());
   EXPECT_EQ(session_.answered(), 1U);
   EXPECT_THAT(TakeOutput(), EndsWith(R"({"fault_message":"no such port"})"));
+}
+
+TEST_F(ConsoleSessionTest, RefusedBeforeItIsOnItsWayItEnds) {
+  session_.Receive(Concat(kAttach, kGetVersion));
+  const vmm::AttachConsole attach = Attaching(session_.HandOver(Fd()));
+  session_.Refuse(Fault("too many", HttpStatus::kServiceUnavailable));
+  EXPECT_TRUE(session_.ended());
+  EXPECT_FALSE(session_.handed_over());
+  EXPECT_EQ(session_.answered(), 1U);
+  EXPECT_THAT(TakeOutput(),
+              AllOf(StartsWith("HTTP/1.1 503 "), EndsWith(R"({"fault_message":"too many"})")));
 }
 
 TEST_F(ConsoleSessionTest, WhatIsOnTheWayIsTakenBackOnce) {
