@@ -287,6 +287,7 @@ Result<VmConfig> ParseConfigFile(std::string_view text, const FileReader& read) 
   }
   if (const JsonValue* section = FindSection(json, "lifecycle")) {
     config.lifecycle = TRY_CONTEXT(ReadLifecycle(*section), "lifecycle");
+    TRY_CONTEXT(Validate(*config.lifecycle), "lifecycle");
   }
   config.vsock = TRY(ReadVsockSection(json));
   config.memory_hotplug = TRY(ReadMemoryHotplugSection(json));

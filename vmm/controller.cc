@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "vmm/action_events.h"
 
 namespace ember::vmm {
@@ -130,8 +131,14 @@ Status Controller::Reset() {
 bool Controller::OnGuestEnd(const MachineEnd& end, std::function<void(const Error&)> on_failure) {
   auto* const running = std::get_if<RunningController>(&phase_);
   if (running == nullptr) return false;
-  journal_.Append(EventOf(end.cause), {{"reason", end.reason}});
-  switch (PolicyFor(end.cause, running->config().lifecycle.value_or(LifecycleConfig{}))) {
+  const LifecycleConfig lifecycle = running->config().lifecycle.value_or(LifecycleConfig{});
+  // Where it is reset, the guest can do that as often as it likes.
+  if (PolicyFor(end.cause, lifecycle) == EndPolicy::kReset) {
+    journal_.AppendLimited(EventOf(end.cause), {{"reason", end.reason}});
+  } else {
+    journal_.Append(EventOf(end.cause), {{"reason", end.reason}});
+  }
+  switch (ChooseEnd(end.cause, lifecycle)) {
     case EndPolicy::kExit:
       return false;
     case EndPolicy::kPause:
@@ -148,9 +155,18 @@ bool Controller::OnGuestEnd(const MachineEnd& end, std::function<void(const Erro
     const Status reset = Reset();
     Publish();
     if (!reset) return on_failure(reset.error());
-    journal_.Append("reset");
+    journal_.AppendLimited("reset");
   });
   return true;
+}
+
+EndPolicy Controller::ChooseEnd(EndCause cause, const LifecycleConfig& lifecycle) {
+  const EndPolicy policy = PolicyFor(cause, lifecycle);
+  if (policy != EndPolicy::kReset || !lifecycle.resets_per_minute) return policy;
+  if (resets_.Admit(*lifecycle.resets_per_minute, MonotonicClock().Now())) return policy;
+  journal_.Append("reset_limit_reached",
+                  {{"resets_per_minute", uint64_t{*lifecycle.resets_per_minute}}});
+  return EndPolicy::kExit;
 }
 
 const VmConfig& Controller::config() const {

@@ -15,6 +15,7 @@
 #include "mmds/metadata.h"
 #include "vmm/action.h"
 #include "vmm/config.h"
+#include "vmm/lifecycle/reset_rate.h"
 #include "vmm/logger/logger.h"
 #include "vmm/machine.h"
 #include "vmm/machine_end.h"
@@ -102,6 +103,8 @@ class Controller {
   MachineState state() const;
   void Publish() EXCLUDES(mutex_);
   void NoteState(MachineState before);
+  // What is to become of a machine whose guest ended so.
+  EndPolicy ChooseEnd(EndCause cause, const LifecycleConfig& lifecycle);
 
   EventLoop& loop_;
   const MachineFactory factory_;
@@ -117,6 +120,7 @@ class Controller {
   std::variant<PrebootController, RunningController> phase_;
   std::optional<ProcessEnd> end_;
   uint64_t machines_ = 0;  // how many were started
+  ResetRate resets_;       // that guests caused
 
   mutable Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ GUARDED_BY(mutex_);

@@ -168,6 +168,7 @@ Status PrebootController::Do(const PutMmdsConfig& action) {
 }
 
 Status PrebootController::Do(const PutLifecycle& action) {
+  TRY(Validate(action.lifecycle));
   config_.lifecycle = action.lifecycle;
   return {};
 }

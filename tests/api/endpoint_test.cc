@@ -525,6 +525,18 @@ TEST_F(EndpointTest, LifecycleSetsWhatItNamesAndResetsTheRest) {
                         R"("on_crash":"Pause"})"));
 }
 
+TEST_F(EndpointTest, LifecycleLimitsResetsWithinARange) {
+  EXPECT_EQ(Call("PUT", "/lifecycle", R"({"resets_per_minute":1000})").head, kEmpty204);
+  EXPECT_THAT(Call("GET", "/vm/config").body,
+              HasSubstr(R"("on_crash":"Exit","resets_per_minute":1000})"));
+  EXPECT_THAT(Call("PUT", "/lifecycle", R"({"resets_per_minute":1001})").body,
+              HasSubstr("resets_per_minute 1001 exceeds the limit 1000"));
+  EXPECT_THAT(Call("PUT", "/lifecycle", R"({"resets_per_minute":0})").body,
+              HasSubstr("resets_per_minute is 0, which is below 1"));
+  EXPECT_EQ(Call("PUT", "/lifecycle", R"({"resets_per_minute":null})").head, kEmpty204);
+  EXPECT_THAT(Call("GET", "/vm/config").body, Not(HasSubstr("resets_per_minute")));
+}
+
 TEST_F(EndpointTest, LifecycleRefusesWhatItDoesNotKnow) {
   EXPECT_THAT(Call("PUT", "/lifecycle", R"({"on_panic":"Ignore"})").body,
               HasSubstr("on_panic: unknown variant `Ignore`, expected one of `Exit`, `Pause`, "

@@ -113,6 +113,14 @@ class Events(unittest.TestCase):
             vm.wait(128 + signal.SIGTERM, STOP_TIMEOUT)
             self.assertEqual(follower.names(), ["started", "reset", "ended"])
 
+    def test_a_guest_that_reboots_in_a_loop_ends_at_the_limit(self):
+        with microvm() as vm:
+            follower = self.launch(vm, "reboot", on_reboot="Reset", on_crash="Reset", resets_per_minute=2)
+            vm.wait(0)
+            names = follower.names()
+            self.assertEqual(names[-2:], ["reset_limit_reached", "ended"])
+            self.assertEqual(names.count("reset"), 2)
+
     def test_the_end_of_a_guest_is_told_with_its_reason(self):
         with microvm() as vm:
             follower = self.launch(vm, "poweroff")

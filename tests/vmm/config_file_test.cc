@@ -330,7 +330,7 @@ TEST(ConfigFileTest, AConfigurationThatIsShownIsReadBackTheSame) {
        .thread = ThreadChoice::kOwn},
       {.iface_id = "eth1", .tap_fd = 5},
       {.iface_id = "eth2", .socket_path = "/passt"}};
-  configs.back().lifecycle = LifecycleConfig{.on_panic = EndPolicy::kPause};
+  configs.back().lifecycle = LifecycleConfig{.on_panic = EndPolicy::kPause, .resets_per_minute = 3};
   configs.back().entropy = EntropyConfig{};
   configs.push_back(configs[0]);
   configs.back().entropy =

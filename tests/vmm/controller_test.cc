@@ -6,6 +6,8 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -192,6 +194,18 @@ class GuestEndTest : public ControllerTest {
     return controller_->OnGuestEnd({.reason = "it ended", .cause = cause},
                                    [this](const Error& error) { failure_ = error.message(); });
   }
+  // The ends, each with what the loop does about it, and whether the process goes on; once.
+  std::vector<bool> EndInTurn(const std::vector<EndCause>& causes) {
+    std::vector<bool> goes_on;
+    const std::function<void()> next = [&] {
+      if (goes_on.size() == causes.size()) return loop_->Stop();
+      goes_on.push_back(End(causes[goes_on.size()]));
+      loop_->Post([&next] { next(); });
+    };
+    next();
+    loop_->Run();
+    return goes_on;
+  }
   void StartWith(const LifecycleConfig& lifecycle) {
     ASSERT_TRUE(controller_->PerformHere(PutLifecycle{lifecycle}));
     Start();
@@ -246,6 +260,45 @@ TEST_F(GuestEndTest, EachCauseHasItsOwnPolicy) {
   EXPECT_FALSE(End(EndCause::kReboot));
   EXPECT_FALSE(End(EndCause::kPanic));
   EXPECT_FALSE(End(EndCause::kFailure));
+}
+
+TEST_F(GuestEndTest, ResetsBeyondTheLimitEndTheProcess) {
+  StartWith(
+      {.on_reboot = EndPolicy::kReset, .on_crash = EndPolicy::kReset, .resets_per_minute = 2});
+  ASSERT_TRUE(controller_->PerformHere(ResetInPlace{}));  // a client's, which does not count
+  EXPECT_THAT(EndInTurn({EndCause::kReboot, EndCause::kTripleFault, EndCause::kReboot}),
+              ElementsAre(true, true, false));
+  EXPECT_THAT(Events(), ElementsAre("started", "reset", "guest_rebooted", "reset", "guest_crashed",
+                                    "reset", "guest_rebooted", "reset_limit_reached"));
+}
+
+TEST_F(GuestEndTest, AGuestThatIsResetForEverDoesNotFloodTheJournal) {
+  StartWith({.on_crash = EndPolicy::kReset});
+  const uint64_t before = controller_->journal().last();
+  const std::vector<EndCause> ends(1000, EndCause::kTripleFault);
+  EXPECT_THAT(EndInTurn(ends), testing::Each(true));
+  EXPECT_LT(controller_->journal().last() - before, 2 * ends.size());
+}
+
+TEST(ResetRateTest, CountsThoseOfTheLastMinute) {
+  ResetRate rate;
+  using std::chrono::seconds;
+  EXPECT_TRUE(rate.Admit(2, seconds(100)));
+  EXPECT_TRUE(rate.Admit(2, seconds(130)));
+  EXPECT_FALSE(rate.Admit(2, seconds(159)));
+  EXPECT_TRUE(rate.Admit(2, seconds(160)));
+  EXPECT_FALSE(rate.Admit(2, seconds(189)));
+  EXPECT_TRUE(rate.Admit(2, seconds(190)));
+}
+
+TEST(LifecycleConfigTest, ResetsPerMinuteHaveTheirRange) {
+  for (const uint32_t resets : {1U, 1000U}) {
+    EXPECT_TRUE(Validate(LifecycleConfig{.resets_per_minute = resets}));
+  }
+  EXPECT_EQ(Validate(LifecycleConfig{.resets_per_minute = 0}).error().message(),
+            "resets_per_minute is 0, which is below 1");
+  EXPECT_EQ(Validate(LifecycleConfig{.resets_per_minute = 1001}).error().message(),
+            "resets_per_minute 1001 exceeds the limit 1000");
 }
 
 TEST_F(GuestEndTest, MetricsGoOnWithTheNewMachine) {

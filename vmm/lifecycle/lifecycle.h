@@ -2,6 +2,9 @@
 #define EMBER_VMM_LIFECYCLE_LIFECYCLE_H_
 
 #include <cstdint>
+#include <optional>
+
+#include "base/result.h"
 
 // What becomes of the machine when its guest ends: ours, beside the contract.
 namespace ember::vmm {
@@ -17,9 +20,17 @@ struct LifecycleConfig {
   EndPolicy on_panic = EndPolicy::kExit;
   EndPolicy on_halt = EndPolicy::kExit;   // the guest powered off
   EndPolicy on_crash = EndPolicy::kExit;  // a triple fault
+  // So many resets in a minute, 1 to kMaxResetsPerMinute; the end after them is as with kExit.
+  // Absent: any number.
+  std::optional<uint32_t> resets_per_minute;
+
+  static constexpr uint32_t kMaxResetsPerMinute = 1000;
 
   friend bool operator==(const LifecycleConfig&, const LifecycleConfig&) = default;
 };
+
+// The error names the field and both values.
+Status Validate(const LifecycleConfig& lifecycle);
 
 }  // namespace ember::vmm
 

@@ -375,6 +375,7 @@ class Lifecycle(TypedDict):
     on_panic: NotRequired[Literal['Exit', 'Pause', 'Reset']]
     on_halt: NotRequired[Literal['Exit', 'Pause', 'Reset']]
     on_crash: NotRequired[Literal['Exit', 'Pause', 'Reset']]
+    resets_per_minute: NotRequired[int | None]
 
 
 class LoopHealth(TypedDict):
