@@ -179,6 +179,14 @@ class Machine(Vmm):
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def descriptors_at_rest(self):
+        """How many there are once the VMM has noticed that earlier clients are gone."""
+        count = None
+        while count != (now := self.descriptors()):
+            count = now
+            time.sleep(1)
+        return count
+
     def expect(self, pattern, timeout=BOOT_TIMEOUT):
         """Waits until the console matches `pattern`; returns the match."""
         deadline = time.monotonic() + timeout
