@@ -97,6 +97,9 @@ class GuestMemory {
   Status MapFilePrivately(GuestAddress at, const Fd& file, uint64_t file_offset_bytes,
                           uint64_t len) const;
 
+  // Those pieces, as they were put, in any order.
+  std::span<const GuestRange> file_ranges() const { return file_ranges_; }
+
   // Where in the guest a host byte of a span from above is; nothing for any other.
   std::optional<GuestAddress> AddressOf(const std::byte* host) const;
 

@@ -1,0 +1,105 @@
+#include "memory/held_ranges.h"
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/fd.h"
+
+namespace ember {
+namespace {
+
+// Linux, Documentation/admin-guide/mm/pagemap.rst.
+constexpr uint64_t kPresentBit = uint64_t{1} << 63;
+constexpr uint64_t kSwappedBit = uint64_t{1} << 62;
+constexpr size_t kWindowPages = 8192;
+
+void Append(std::vector<GuestRange>& ranges, const GuestRange& next) {
+  if (!ranges.empty() && ranges.back().end() == next.start) {
+    ranges.back().size_bytes += next.size_bytes;
+  } else {
+    ranges.push_back(next);
+  }
+}
+
+// What the page tables know. Nothing where they cannot be read.
+std::optional<std::vector<GuestRange>> InPageTables(const GuestMemory::Region& region) {
+  const Result<Fd> pagemap = OpenFile("/proc/self/pagemap", Access::kReadOnly);
+  if (!pagemap) return std::nullopt;
+  const auto page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const uint64_t pages = region.range.size_bytes / page_bytes;
+  const uint64_t first = reinterpret_cast<uintptr_t>(region.host) / page_bytes;  // an index
+  std::vector<uint64_t> entries(std::min<uint64_t>(pages, kWindowPages));
+  std::vector<GuestRange> held;
+  for (uint64_t done = 0; done < pages;) {
+    const std::span<uint64_t> window =
+        std::span(entries).first(std::min<uint64_t>(entries.size(), pages - done));
+    if (!ReadExactAt(*pagemap, (first + done) * sizeof(uint64_t), std::as_writable_bytes(window))) {
+      return std::nullopt;
+    }
+    for (const uint64_t entry : window) {
+      const GuestAddress at = region.range.start + done * page_bytes;
+      if ((entry & (kPresentBit | kSwappedBit)) != 0) {
+        Append(held, {.start = at, .size_bytes = page_bytes});
+      }
+      ++done;
+    }
+  }
+  return held;
+}
+
+// What the file behind the region holds.
+std::optional<std::vector<GuestRange>> InFile(const GuestMemory::Region& region) {
+  const auto begin = static_cast<off_t>(region.memfd_offset_bytes);
+  const auto end = begin + static_cast<off_t>(region.range.size_bytes);
+  std::vector<GuestRange> held;
+  for (off_t at = begin; at < end;) {
+    const off_t data = ::lseek(region.memfd, at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) break;  // no more of it
+    if (data < 0) return std::nullopt;
+    if (data >= end) break;
+    const off_t hole = ::lseek(region.memfd, data, SEEK_HOLE);
+    if (hole < 0) return std::nullopt;
+    at = std::min(hole, end);
+    Append(held, {.start = region.range.start + static_cast<uint64_t>(data - begin),
+                  .size_bytes = static_cast<uint64_t>(at - data)});
+  }
+  return held;
+}
+
+// With what lies in pieces of files, of which page tables know only what was touched.
+std::vector<GuestRange> WithFiles(std::vector<GuestRange> held, const GuestMemory::Region& region,
+                                  std::span<const GuestRange> files) {
+  for (const GuestRange& file : files) {
+    if (region.range.Contains(file.start)) held.push_back(file);
+  }
+  std::ranges::sort(held, {}, &GuestRange::start);
+  std::vector<GuestRange> merged;
+  for (const GuestRange& range : held) {
+    if (merged.empty() || merged.back().end() < range.start) {
+      merged.push_back(range);
+    } else if (merged.back().end() < range.end()) {
+      merged.back().size_bytes = ToInteger(range.end()) - ToInteger(merged.back().start);
+    }
+  }
+  return merged;
+}
+
+}  // namespace
+
+std::vector<GuestRange> HeldRanges(const GuestMemory& memory, const GuestMemory::Region& region) {
+  std::vector<GuestRange> all = {region.range};
+  if (region.memfd >= 0) return InFile(region).value_or(all);
+  std::optional<std::vector<GuestRange>> held = InPageTables(region);
+  if (!held) return all;
+  if (memory.file_ranges().empty()) return *std::move(held);
+  return WithFiles(*std::move(held), region, memory.file_ranges());
+}
+
+}  // namespace ember

@@ -1,0 +1,234 @@
+#include "snapshot/memory_file.h"
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <span>
+
+#include "base/check.h"
+#include "base/concat.h"
+#include "memory/held_ranges.h"
+
+namespace ember::snapshot {
+namespace {
+
+constexpr uint64_t kPageBytes = DirtyPages::kPageBytes;
+constexpr uint64_t kBitsPerWord = 64;
+// Of what is copied at once where the guest's memory itself must not be looked at.
+constexpr uint64_t kBounceBytes = uint64_t{1} << 20;
+
+bool IsZero(std::span<const std::byte> page) {
+  // All are what the one before is, and the first is zero.
+  return page.front() == std::byte{0} &&
+         std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
+}
+
+Status WriteAllAt(const Fd& file, uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count =
+        ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Error::FromErrno(Concat("write at ", offset));
+    offset += static_cast<uint64_t>(count);
+    bytes = bytes.subspan(static_cast<size_t>(count));
+  }
+  return {};
+}
+
+enum class Zeros { kLeaveOut, kWrite };
+
+// Puts pieces of guest memory into the file.
+class Writer {
+ public:
+  Writer(const GuestMemory& memory, const Fd& file, Zeros zeros)
+      : huge_(memory.backing() == MemoryBacking::kHugetlbfs2M), file_(file), zeros_(zeros) {}
+
+  // A range of whole pages of the piece.
+  Status Write(const MemoryPiece& piece, const GuestRange& range) {
+    const uint64_t offset = ToInteger(range.start) - ToInteger(piece.region.range.start);
+    const uint64_t file_offset = piece.file_offset_bytes + offset;
+    if (!huge_) return WriteBytes(file_offset, {piece.region.host + offset, range.size_bytes});
+    return WriteThroughBounce(piece.region, offset, {.at = file_offset, .len = range.size_bytes});
+  }
+  uint64_t written_bytes() const { return written_bytes_; }
+
+ private:
+  struct Place {
+    uint64_t at;
+    uint64_t len;
+  };
+
+  // A look at a huge page that is not there would take one from the host; a read of its file does
+  // not.
+  Status WriteThroughBounce(const GuestMemory::Region& region, uint64_t offset,
+                            const Place& place) {
+    bounce_.resize(kBounceBytes);
+    for (uint64_t done = 0; done < place.len;) {
+      const std::span<std::byte> part =
+          std::span(bounce_).first(std::min(place.len - done, kBounceBytes));
+      TRY(ReadMemfd(region.memfd, region.memfd_offset_bytes + offset + done, part));
+      TRY(WriteBytes(place.at + done, part));
+      done += part.size();
+    }
+    return {};
+  }
+
+  static Status ReadMemfd(int memfd, uint64_t offset, std::span<std::byte> out) {
+    while (!out.empty()) {
+      const ssize_t count = ::pread(memfd, out.data(), out.size(), static_cast<off_t>(offset));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return Error::FromErrno("read of guest memory");
+      if (count == 0) return Error("guest memory's file is shorter than the memory");
+      offset += static_cast<uint64_t>(count);
+      out = out.subspan(static_cast<size_t>(count));
+    }
+    return {};
+  }
+
+  // In as few writes as pages of zeros leave.
+  Status WriteBytes(uint64_t file_offset, std::span<const std::byte> bytes) {
+    if (zeros_ == Zeros::kWrite) return WriteRun(file_offset, bytes);
+    size_t run = 0;  // where pages that are not zeros began
+    for (size_t at = 0; at < bytes.size(); at += kPageBytes) {
+      if (!IsZero(bytes.subspan(at, kPageBytes))) continue;
+      TRY(WriteRun(file_offset + run, bytes.subspan(run, at - run)));
+      run = at + kPageBytes;
+    }
+    return WriteRun(file_offset + run, bytes.subspan(run));
+  }
+
+  Status WriteRun(uint64_t file_offset, std::span<const std::byte> bytes) {
+    TRY(WriteAllAt(file_, file_offset, bytes));
+    written_bytes_ += bytes.size();
+    return {};
+  }
+
+  const bool huge_;
+  const Fd& file_;
+  const Zeros zeros_;
+  uint64_t written_bytes_ = 0;
+  std::vector<std::byte> bounce_;
+};
+
+Status SetLength(const Fd& file, uint64_t length) {
+  if (::ftruncate(file.get(), static_cast<off_t>(length)) < 0) {
+    return Error::FromErrno(Concat("a file of ", length, " bytes"));
+  }
+  return {};
+}
+
+// Where the next set bit from `from` on is, or the next clear one; `count` where there is none.
+uint64_t FindBit(std::span<const uint64_t> words, uint64_t from, uint64_t count, bool set) {
+  for (uint64_t bit = from; bit < count; bit = (bit / kBitsPerWord + 1) * kBitsPerWord) {
+    const uint64_t word = set ? words[bit / kBitsPerWord] : ~words[bit / kBitsPerWord];
+    const uint64_t left = word >> (bit % kBitsPerWord);
+    if (left != 0) return std::min(count, bit + static_cast<uint64_t>(std::countr_zero(left)));
+  }
+  return count;
+}
+
+Status WritePages(Writer& writer, const MemoryPiece& piece, std::span<const uint64_t> bits) {
+  const uint64_t pages = piece.region.range.size_bytes / kPageBytes;
+  EMBER_CHECK(bits.size() * kBitsPerWord >= pages);
+  for (uint64_t first = FindBit(bits, 0, pages, true); first < pages;) {
+    const uint64_t end = FindBit(bits, first, pages, false);
+    TRY(writer.Write(piece, {.start = piece.region.range.start + first * kPageBytes,
+                             .size_bytes = (end - first) * kPageBytes}));
+    first = FindBit(bits, end, pages, true);
+  }
+  return {};
+}
+
+// Into memory that is zeros: holes are passed over.
+Status ReadPiece(const MemoryPiece& piece, const Fd& file) {
+  const auto begin = static_cast<off_t>(piece.file_offset_bytes);
+  const auto end = begin + static_cast<off_t>(piece.region.range.size_bytes);
+  for (off_t at = begin; at < end;) {
+    const off_t data = ::lseek(file.get(), at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) break;  // no more of it
+    if (data < 0) return Error::FromErrno("lseek");
+    if (data >= end) break;
+    const off_t hole = ::lseek(file.get(), data, SEEK_HOLE);
+    if (hole < 0) return Error::FromErrno("lseek");
+    at = std::min(hole, end);
+    TRY(ReadExactAt(file, static_cast<uint64_t>(data),
+                    {piece.region.host + (data - begin), static_cast<size_t>(at - data)}));
+  }
+  return {};
+}
+
+bool IsPrivateRam(const GuestMemory& memory, const MemoryPiece& piece) {
+  return memory.backing() == MemoryBacking::kAnonymous &&
+         !(memory.pluggable() != nullptr && piece.region.host == memory.pluggable()->host());
+}
+
+Status Load(const GuestMemory& memory, const Fd& file, const std::string& path) {
+  const uint64_t wanted = MemoryFileBytes(memory);
+  if (const uint64_t actual = TRY(FileSize(file, path)); actual != wanted) {
+    return Error(Concat("the file is ", actual, " bytes long, the machine's memory ", wanted));
+  }
+  for (const MemoryPiece& piece : PiecesOf(memory)) {
+    if (IsPrivateRam(memory, piece)) {
+      TRY(memory.MapFilePrivately(piece.region.range.start, file, piece.file_offset_bytes,
+                                  piece.region.range.size_bytes));
+    } else {
+      TRY(ReadPiece(piece, file));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<MemoryPiece> PiecesOf(const GuestMemory& memory) {
+  std::vector<MemoryPiece> pieces;
+  uint64_t offset = 0;
+  for (const GuestMemory::Region& region : memory.regions()) {
+    pieces.push_back({.region = region, .file_offset_bytes = offset});
+    offset += region.range.size_bytes;
+  }
+  if (const PluggableMemory* const pluggable = memory.pluggable()) {
+    pieces.push_back({.region = {.range = pluggable->range(),
+                                 .host = pluggable->host(),
+                                 .memfd = pluggable->memfd(),
+                                 .memfd_offset_bytes = 0},
+                      .file_offset_bytes = offset});
+  }
+  return pieces;
+}
+
+uint64_t MemoryFileBytes(const GuestMemory& memory) {
+  const MemoryPiece last = PiecesOf(memory).back();
+  return last.file_offset_bytes + last.region.range.size_bytes;
+}
+
+Result<uint64_t> WriteMemory(const GuestMemory& memory, const Fd& file) {
+  TRY(SetLength(file, MemoryFileBytes(memory)));
+  Writer writer(memory, file, Zeros::kLeaveOut);
+  for (const MemoryPiece& piece : PiecesOf(memory)) {
+    for (const GuestRange& range : HeldRanges(memory, piece.region)) {
+      TRY(writer.Write(piece, range));
+    }
+  }
+  return writer.written_bytes();
+}
+
+Result<uint64_t> WriteMemory(const GuestMemory& memory, const PageBits& pages, const Fd& file) {
+  const std::vector<MemoryPiece> pieces = PiecesOf(memory);
+  EMBER_CHECK(pages.size() == pieces.size());
+  TRY(SetLength(file, MemoryFileBytes(memory)));
+  Writer writer(memory, file, Zeros::kWrite);
+  for (size_t i = 0; i < pieces.size(); ++i) TRY(WritePages(writer, pieces[i], pages[i]));
+  return writer.written_bytes();
+}
+
+Status LoadMemory(const GuestMemory& memory, const Fd& file, const std::string& path) {
+  TRY_CONTEXT(Load(memory, file, path), Concat("memory file ", path));
+  return {};
+}
+
+}  // namespace ember::snapshot
