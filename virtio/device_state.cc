@@ -92,7 +92,7 @@ bool DeviceState::FeaturesSuitLocked() const {
 }
 
 void DeviceState::ActivateLocked() {
-  const Status activated = TryActivateLocked();
+  const Status activated = TryActivateLocked({});
   status_.fetch_or(kDriverOk, std::memory_order_release);
   if (!activated) {
     metrics_.activation_failures.Add();
@@ -102,12 +102,16 @@ void DeviceState::ActivateLocked() {
   metrics_.activations.Add();
   Report("device_ready");
   // For buffers, and notifications, that came before DRIVER_OK.
+  NotifyReadyQueuesLocked();
+}
+
+void DeviceState::NotifyReadyQueuesLocked() {
   for (uint32_t queue = 0; queue < queues_.size(); ++queue) {
     if (queues_[queue].ready) Notify(queue);
   }
 }
 
-Status DeviceState::TryActivateLocked() {
+Status DeviceState::TryActivateLocked(std::span<const uint16_t> positions) {
   const Features features = Features::FromBits(driver_features_);
   Activation activation{.memory = memory_,
                         .driver = *this,
@@ -118,8 +122,12 @@ Status DeviceState::TryActivateLocked() {
   for (size_t i = 0; i < queues_.size(); ++i) {
     std::optional<Queue>& queue = activation.queues.emplace_back();
     if (!queues_[i].ready) continue;
-    queue.emplace(TRY(Queue::Create(
-        memory_, queues_[i], {.max_size = max_sizes[i], .features = features, .state = {}})));
+    const uint16_t position = positions.empty() ? uint16_t{0} : positions[i];
+    queue.emplace(
+        TRY(Queue::Create(memory_, queues_[i],
+                          {.max_size = max_sizes[i],
+                           .features = features,
+                           .state = {.next_available = position, .next_used = position}})));
   }
   TRY(device_.Activate(std::move(activation)));
   active_ = true;

@@ -19,6 +19,7 @@
 #include "virtio/features.h"
 #include "virtio/interrupt.h"
 #include "virtio/queue_layout.h"
+#include "virtio/saved_device.h"
 #include "virtio/transport_metrics.h"
 #include "virtio/virtio_device.h"
 
@@ -99,6 +100,12 @@ class DeviceState final : public DriverEvents {
     return std::forward<Task>(task)();
   }
 
+  // Makes this, which no driver has touched, what a snapshot has: an active device is active again,
+  // goes on where its queues were, and looks at each of them as if it had been notified. The error
+  // names the device and what does not fit; then it is good for nothing. Saving: DeviceHold.
+  // virtio/device_state_save.cc.
+  Status Restore(const SavedDevice& saved) EXCLUDES(mutex_);
+
   // The device's configuration space (2.5) and the number that tells whether it changed.
   uint32_t config_generation() const { return generation_.load(std::memory_order_acquire); }
   void ReadConfig(uint64_t offset, std::span<std::byte> out) EXCLUDES(mutex_);
@@ -111,6 +118,8 @@ class DeviceState final : public DriverEvents {
   void DeviceFailed() override;
 
  private:
+  friend class DeviceHold;
+
   DeviceState(VirtioDevice& device, const GuestMemory& memory, Interrupt& interrupt,
               std::vector<Fd> notify_fds);
 
@@ -119,7 +128,15 @@ class DeviceState final : public DriverEvents {
   void GainBitsLocked(uint8_t wanted) REQUIRES(mutex_);
   bool FeaturesSuitLocked() const REQUIRES(mutex_);
   void ActivateLocked() REQUIRES(mutex_);
-  Status TryActivateLocked() REQUIRES(mutex_);
+  // `positions` of the queues are where they go on; none: from the beginning.
+  Status TryActivateLocked(std::span<const uint16_t> positions) REQUIRES(mutex_);
+  void NotifyReadyQueuesLocked() REQUIRES(mutex_);
+  // A DeviceHold's.
+  void Hold() NO_THREAD_SAFETY_ANALYSIS;
+  void LetGo() NO_THREAD_SAFETY_ANALYSIS;
+  Result<SavedDevice> SaveHeld() NO_THREAD_SAFETY_ANALYSIS;
+  Status CheckLocked(const SavedDevice& saved) const REQUIRES(mutex_);
+  Status RestoreLocked(const SavedDevice& saved) REQUIRES(mutex_);
   void SetNeedsReset();
   void Report(std::string_view event);
   // The queue if it can be set up now, else null and counted.

@@ -38,6 +38,12 @@ class LineInterrupt final : public Interrupt {
 
   // The causes not yet acknowledged.
   uint32_t status() const { return status_.load(std::memory_order_acquire); }
+  // Makes the causes those of a snapshot. If there are any, once more: the line may have been
+  // triggered and not delivered, and drivers bear an interrupt too many.
+  void Restore(uint32_t causes) {
+    status_.store(causes, std::memory_order_release);
+    if (causes != 0) line_.Trigger();
+  }
   void Acknowledge(uint32_t causes) { status_.fetch_and(~causes, std::memory_order_acq_rel); }
 
  private:

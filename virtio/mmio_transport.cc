@@ -1,5 +1,7 @@
 #include "virtio/mmio_transport.h"
 
+#include <utility>
+
 #include "base/concat.h"
 #include "base/endian.h"
 
@@ -31,6 +33,25 @@ Result<std::shared_ptr<MmioTransport>> MmioTransport::Create(VirtioDevice& devic
 
 MmioTransport::MmioTransport(VirtioDevice& device, InterruptLine& line)
     : name_(Concat("virtio-mmio ", device.name())), interrupt_(line) {}
+
+Result<SavedMmio> MmioTransport::Save(DeviceHold& hold) const {
+  // First, because in coming to rest the device interrupts its driver.
+  SavedDevice device = TRY(hold.Save());
+  return SavedMmio{.device = std::move(device),
+                   .interrupt_status = interrupt_.status(),
+                   .device_features_word = device_features_word_.load(kRelaxed),
+                   .driver_features_word = driver_features_word_.load(kRelaxed),
+                   .queue = queue_.load(kRelaxed)};
+}
+
+Status MmioTransport::Restore(const SavedMmio& saved) {
+  device_features_word_.store(saved.device_features_word, kRelaxed);
+  driver_features_word_.store(saved.driver_features_word, kRelaxed);
+  queue_.store(saved.queue, kRelaxed);
+  TRY(state_->Restore(saved.device));
+  interrupt_.Restore(saved.interrupt_status);
+  return {};
+}
 
 void MmioTransport::Read(uint64_t offset, std::span<std::byte> out) {
   if (offset >= VIRTIO_MMIO_CONFIG) return state_->ReadConfig(offset - VIRTIO_MMIO_CONFIG, out);

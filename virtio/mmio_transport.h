@@ -17,6 +17,7 @@
 #include "memory/guest_memory.h"
 #include "virtio/device_state.h"
 #include "virtio/interrupt.h"
+#include "virtio/saved_device.h"
 #include "virtio/virtio_device.h"
 
 namespace ember::virtio {
@@ -42,6 +43,11 @@ class MmioTransport final : public BusDevice {
                                                        InterruptLine& line);
 
   DeviceState& state() { return *state_; }
+
+  // For a snapshot; `hold` is of state(), and no vCPU runs.
+  Result<SavedMmio> Save(DeviceHold& hold) const;
+  // Before any driver, once the machine's interrupt controllers are restored.
+  Status Restore(const SavedMmio& saved);
 
   std::string_view name() const override { return name_; }
   void Read(uint64_t offset, std::span<std::byte> out) override;

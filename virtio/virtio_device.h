@@ -65,6 +65,12 @@ class VirtioDevice {
   // Drops the activation: after return no ring and no buffer is touched. Only while active.
   virtual void Reset() = 0;
 
+  // Comes to rest for a snapshot: answers or puts back every chain it has and shows the driver what
+  // it answered. Waits for the host where it must. Nothing else is called until the snapshot is
+  // written; then all goes on as before. Only while active, and not after
+  // DriverEvents::NeedsReset(). An error: it cannot.
+  virtual Status ComeToRest() { return Error("the device cannot be part of a snapshot"); }
+
   // A descriptor that is readable while the host has something for the device: a packet, finished
   // I/O, a timer's end. An EventSet's, as a rule, for what is in that may change on any thread. The
   // same at all times; -1: there never is anything.

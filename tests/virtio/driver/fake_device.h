@@ -54,6 +54,11 @@ class FakeDevice final : public VirtioDevice {
     return Progress::kMore;
   }
 
+  Status ComeToRest() override {
+    ++rests;
+    if (restless) return Error("no rest");
+    return {};
+  }
   void Reset() override {
     ++resets;
     active_.reset();
@@ -72,6 +77,8 @@ class FakeDevice final : public VirtioDevice {
   int activations = 0;
   int notifications = 0;
   int resets = 0;
+  int rests = 0;
+  bool restless = false;
   int config_writes = 0;
   Features features;
   std::array<bool, 2> queue_present{};
