@@ -10,6 +10,9 @@ namespace ember::kvm {
 
 class Vm;
 
+// Whether KVM notes which pages of a slot the guest writes: each first write costs an exit.
+enum class DirtyLog { kOff, kOn };
+
 // Host memory that the guest sees beside the RAM its machine was made with, for as long as this
 // lives: a persistent memory device's file, a piece of hotplugged memory. Made by
 // Vm::AddMemorySlot(). When it goes, guest accesses exit as MMIO; a vCPU that uses the range at

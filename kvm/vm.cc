@@ -16,11 +16,18 @@
 namespace ember::kvm {
 namespace {
 
+uint32_t SlotFlags(Access access, DirtyLog log) {
+  uint32_t flags = 0;
+  if (access == Access::kReadOnly) flags |= KVM_MEM_READONLY;
+  if (log == DirtyLog::kOn) flags |= KVM_MEM_LOG_DIRTY_PAGES;
+  return flags;
+}
+
 Status SetMemorySlot(const Fd& vm, uint32_t number, const GuestRange& range, const std::byte* host,
-                     Access access) {
+                     uint32_t flags) {
   kvm_userspace_memory_region request{
       .slot = number,
-      .flags = access == Access::kReadOnly ? uint32_t{KVM_MEM_READONLY} : 0,
+      .flags = flags,
       .guest_phys_addr = ToInteger(range.start),
       .memory_size = range.size_bytes,
       // KVM takes host addresses as numbers.
@@ -30,14 +37,31 @@ Status SetMemorySlot(const Fd& vm, uint32_t number, const GuestRange& range, con
   return {};
 }
 
+DirtyLog LogOf(const GuestMemory& memory) {
+  return memory.dirty_pages() != nullptr ? DirtyLog::kOn : DirtyLog::kOff;
+}
+
 Status RegisterMemory(const Fd& vm, const GuestMemory& memory) {
+  const uint32_t flags = SlotFlags(Access::kReadWrite, LogOf(memory));
   uint32_t slot = 0;
   for (const GuestMemory::Region& region : memory.regions()) {
     TRY_CONTEXT(
-        SetMemorySlot(vm, slot++, region.range, region.host, Access::kReadWrite),
+        SetMemorySlot(vm, slot++, region.range, region.host, flags),
         Concat("guest RAM ", region.range.start, " of ", region.range.size_bytes, " bytes"));
   }
   return {};
+}
+
+Result<std::vector<uint64_t>> ReadDirtyLog(const Fd& vm, uint32_t slot, uint64_t size_bytes) {
+  constexpr uint64_t kBitsPerWord = 64;
+  const uint64_t pages = size_bytes / DirtyPages::kPageBytes;
+  std::vector<uint64_t> bits((pages + kBitsPerWord - 1) / kBitsPerWord);
+  kvm_dirty_log request{};
+  request.slot = slot;
+  request.dirty_bitmap = bits.data();
+  TRY_CONTEXT(Ioctl(vm, KVM_GET_DIRTY_LOG, "KVM_GET_DIRTY_LOG", &request),
+              Concat("memory slot ", slot));
+  return bits;
 }
 
 uint32_t IoEventFlags(const IoEvent& event) {
@@ -65,8 +89,15 @@ Result<std::unique_ptr<Vm>> Vm::Create(const System& system, const GuestMemory& 
   Fd fd(TRY(Ioctl(system.fd(), KVM_CREATE_VM, "KVM_CREATE_VM")));
   TRY(RegisterMemory(fd, memory));
   TRY(arch::CreateInterruptControllers(fd));
-  return std::unique_ptr<Vm>(
-      new Vm(std::move(fd), system.run_area_bytes(), memory.regions().size()));
+  return std::unique_ptr<Vm>(new Vm(std::move(fd), system.run_area_bytes(), memory));
+}
+
+// RAM has the first slots, which RegisterMemory() made.
+Vm::Vm(Fd fd, size_t run_area_bytes, const GuestMemory& memory)
+    : fd_(std::move(fd)), run_area_bytes_(run_area_bytes) {
+  for (const GuestMemory::Region& region : memory.regions()) {
+    slots_.emplace_back(Slot{.range = region.range, .log = LogOf(memory)});
+  }
 }
 
 Result<std::unique_ptr<Vcpu>> Vm::CreateVcpu(VcpuIndex index) {
@@ -80,24 +111,37 @@ Result<std::unique_ptr<InterruptLine>> Vm::CreateInterruptLine(Gsi gsi) {
   return IrqfdLine::Create(fd_, gsi, interrupt_metrics_);
 }
 
-Result<MemorySlot> Vm::AddMemorySlot(const GuestRange& range, std::byte* host, Access access) {
+Result<MemorySlot> Vm::AddMemorySlot(const GuestRange& range, std::byte* host, Access access,
+                                     DirtyLog log) {
   const MutexLock lock(slots_mutex_);
-  const auto free = std::find(slots_.begin(), slots_.end(), false);
+  const auto free = std::find(slots_.begin(), slots_.end(), std::nullopt);
   const auto number = static_cast<uint32_t>(free - slots_.begin());
   TRY_CONTEXT(
-      SetMemorySlot(fd_, number, range, host, access),
+      SetMemorySlot(fd_, number, range, host, SlotFlags(access, log)),
       Concat("memory slot ", number, " at ", range.start, " of ", range.size_bytes, " bytes"));
-  if (free == slots_.end()) slots_.push_back(false);
-  slots_[number] = true;
+  if (free == slots_.end()) slots_.emplace_back();
+  slots_[number] = Slot{.range = range, .log = log};
   return MemorySlot(*this, number, range);
+}
+
+Result<std::vector<WrittenPages>> Vm::TakeWrittenPages() {
+  const MutexLock lock(slots_mutex_);
+  std::vector<WrittenPages> written;
+  for (uint32_t number = 0; number < slots_.size(); ++number) {
+    const std::optional<Slot>& slot = slots_[number];
+    if (!slot || slot->log == DirtyLog::kOff) continue;
+    written.push_back(
+        {.range = slot->range, .bits = TRY(ReadDirtyLog(fd_, number, slot->range.size_bytes))});
+  }
+  return written;
 }
 
 void Vm::RemoveMemorySlot(uint32_t number) {
   const MutexLock lock(slots_mutex_);
   // A size of 0 removes a slot; the kernel refuses that of no slot that is there.
-  const Status removed = SetMemorySlot(fd_, number, {}, nullptr, Access::kReadWrite);
+  const Status removed = SetMemorySlot(fd_, number, {}, nullptr, 0);
   EMBER_CHECK(removed.has_value());
-  slots_[number] = false;
+  slots_[number].reset();
 }
 
 void MemorySlot::Remove() {
