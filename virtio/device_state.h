@@ -162,6 +162,7 @@ class DeviceState final : public DriverEvents {
   bool unknown_feature_word_ GUARDED_BY(mutex_) = false;  // a bit above 63 was accepted
   std::vector<QueueConfig> queues_ GUARDED_BY(mutex_);
   bool active_ GUARDED_BY(mutex_) = false;
+  bool resting_ GUARDED_BY(mutex_) = false;  // ComeToRest() was called; while held only
 };
 
 }  // namespace ember::virtio

@@ -2,6 +2,7 @@
 #include <linux/virtio_config.h>
 
 #include <bit>
+#include <utility>
 
 #include "base/concat.h"
 #include "virtio/device_state.h"
@@ -29,7 +30,10 @@ bool IsReachable(uint8_t status) {
 }  // namespace
 
 Result<SavedDevice> DeviceState::SaveHeld() {
-  if (active_ && !Has(kNeedsReset)) TRY_CONTEXT(device_.ComeToRest(), device_.name());
+  if (active_ && !Has(kNeedsReset)) {
+    resting_ = true;
+    TRY_CONTEXT(device_.ComeToRest(), device_.name());
+  }
   SavedDevice saved{.status = status(),
                     .config_generation = config_generation(),
                     .driver_features = driver_features_,
@@ -93,12 +97,18 @@ Status DeviceState::RestoreLocked(const SavedDevice& saved) {
     TRY(TryActivateLocked(positions));
   }
   status_.store(saved.status, std::memory_order_release);
-  if (active_) NotifyReadyQueuesLocked();
+  if (!active_) return {};
+  TRY(device_.OnRestored());
+  NotifyReadyQueuesLocked();
   return {};
 }
 
 // The device's thread may be another's to analyse: DeviceHold keeps the two together.
 void DeviceState::Hold() { mutex_.Lock(); }
-void DeviceState::LetGo() { mutex_.Unlock(); }
+void DeviceState::LetGo() {
+  // What was put back is found again, here as in a machine restored from the snapshot.
+  if (std::exchange(resting_, false)) NotifyReadyQueuesLocked();
+  mutex_.Unlock();
+}
 
 }  // namespace ember::virtio

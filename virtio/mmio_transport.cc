@@ -48,9 +48,9 @@ Status MmioTransport::Restore(const SavedMmio& saved) {
   device_features_word_.store(saved.device_features_word, kRelaxed);
   driver_features_word_.store(saved.driver_features_word, kRelaxed);
   queue_.store(saved.queue, kRelaxed);
-  TRY(state_->Restore(saved.device));
+  // Before the device, which may have causes of its own to add.
   interrupt_.Restore(saved.interrupt_status);
-  return {};
+  return state_->Restore(saved.device);
 }
 
 void MmioTransport::Read(uint64_t offset, std::span<std::byte> out) {

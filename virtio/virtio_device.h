@@ -67,9 +67,12 @@ class VirtioDevice {
 
   // Comes to rest for a snapshot: answers or puts back every chain it has and shows the driver what
   // it answered. Waits for the host where it must. Nothing else is called until the snapshot is
-  // written; then all goes on as before. Only while active, and not after
-  // DriverEvents::NeedsReset(). An error: it cannot.
+  // written; then OnNotify() for each queue that is set up, and all goes on. Only while active, and
+  // not after DriverEvents::NeedsReset(). An error: it cannot, and goes on in the same way.
   virtual Status ComeToRest() { return Error("the device cannot be part of a snapshot"); }
+  // The activation just made is that of a snapshot: its driver is up, and believes of the device
+  // what was true then. Right after Activate(). An error: it cannot go on from there.
+  virtual Status OnRestored() { return {}; }
 
   // A descriptor that is readable while the host has something for the device: a packet, finished
   // I/O, a timer's end. An EventSet's, as a rule, for what is in that may change on any thread. The

@@ -97,6 +97,32 @@ TEST_F(SavedDeviceTest, ADoorbellThatWasRungIsHeardAfterwards) {
   EXPECT_TRUE(ring.TakeUsed());
 }
 
+TEST_F(SavedDeviceTest, WhatWasPutBackIsFoundAgainWhenTheDeviceGoesOn) {
+  Start();
+  rig.Pump();
+  Save();
+  uint64_t count = 0;
+  EXPECT_EQ(::read(rig.state().notify_fd(QueueIndex{0}).get(), &count, sizeof(count)), 8);
+  device.restless = true;
+  {
+    DeviceHold hold(rig.state());
+    EXPECT_FALSE(hold.Save());
+  }
+  EXPECT_EQ(::read(rig.state().notify_fd(QueueIndex{0}).get(), &count, sizeof(count)), 8);
+}
+
+TEST_F(SavedDeviceTest, ADeviceHearsThatItsDriverIsUpAlready) {
+  Start();
+  const SavedMmio saved = Save();
+  EXPECT_EQ(device.restorations, 0);
+  Copy copy(rig.ram.memory());
+  copy.device.changes_when_restored = true;
+  ASSERT_TRUE(copy.transport->Restore(saved));
+  EXPECT_EQ(copy.device.restorations, 1);
+  EXPECT_EQ(copy.driver.Read(reg::kInterruptStatus), 2U) << "it tells the driver of a change";
+  EXPECT_EQ(copy.state().config_generation(), saved.device.config_generation + 1);
+}
+
 TEST_F(SavedDeviceTest, AnInterruptThatIsNotAcknowledgedComesOnceMore) {
   Start();
   AddBuffer();

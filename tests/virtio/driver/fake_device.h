@@ -59,6 +59,11 @@ class FakeDevice final : public VirtioDevice {
     if (restless) return Error("no rest");
     return {};
   }
+  Status OnRestored() override {
+    ++restorations;
+    if (changes_when_restored) active_->driver.ConfigChanged();
+    return {};
+  }
   void Reset() override {
     ++resets;
     active_.reset();
@@ -79,6 +84,8 @@ class FakeDevice final : public VirtioDevice {
   int resets = 0;
   int rests = 0;
   bool restless = false;
+  int restorations = 0;
+  bool changes_when_restored = false;
   int config_writes = 0;
   Features features;
   std::array<bool, 2> queue_present{};

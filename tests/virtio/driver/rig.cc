@@ -53,6 +53,11 @@ int Rig::Pump() {
   return rounds;
 }
 
+SavedMmio Rig::Save() {
+  DeviceHold hold(state());
+  return transport->Save(hold).value();
+}
+
 DeviceThread::DeviceThread(DeviceState& state)
     : state_(state),
       stop_(*CreateEventFd()),

@@ -10,6 +10,7 @@
 #include "tests/virtio/driver/guest_ram.h"
 #include "tests/virtio/driver/mmio_driver.h"
 #include "virtio/mmio_transport.h"
+#include "virtio/saved_device.h"
 #include "virtio/virtio_device.h"
 
 namespace ember::virtio::testing {
@@ -34,6 +35,8 @@ class Rig {
   bool PumpOnce();
 
   DeviceState& state() { return transport->state(); }
+  // Brings the device to rest, and lets it go on. It must be able to.
+  SavedMmio Save();
 
   GuestRam ram;
   FakeInterruptLine line;
