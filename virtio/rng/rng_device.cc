@@ -44,6 +44,14 @@ void RngDevice::Reset() {
   active_.reset();
 }
 
+Status RngDevice::ComeToRest() {
+  retry_.Disarm();
+  if (active_->throttled) {
+    active_->queue.PutBack(*std::exchange(active_->throttled, std::nullopt));
+  }
+  return {};
+}
+
 Progress RngDevice::OnNotify(QueueIndex /*queue*/) {
   metrics_.entropy_event_count.Add();
   // The end of the wait goes on with all there is.

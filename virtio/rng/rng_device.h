@@ -51,6 +51,8 @@ class RngDevice final : public VirtioDevice {
   Status Activate(Activation activation) override;
   Progress OnNotify(QueueIndex queue) override;
   void Reset() override;
+  // A request that waits for its rate goes back.
+  Status ComeToRest() override;
   // The end of a wait for the rate limiter.
   int host_event_fd() const override { return retry_.fd().get(); }
   void OnHostEvents() override;

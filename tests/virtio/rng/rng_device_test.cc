@@ -335,5 +335,18 @@ TEST(RngRateTest, ADeviceCanGoAwayWithARequestThatWaits) {
   EXPECT_EQ(bench.ring.used_index(), 1U);
 }
 
+TEST(RngDeviceTest, PutsARequestThatWaitsBackToRest) {
+  Bench bench(kThousandBytesASecond);
+  bench.Put(1000);
+  bench.Put(1000);
+  bench.Kick();
+  EXPECT_EQ(bench.TakeLen(), 1000U);
+  EXPECT_EQ(bench.rig.Save().device.queues[0].position, 1);
+  bench.rig.Pump();
+  EXPECT_EQ(bench.TakeLen(), std::nullopt) << "it waits again";
+  bench.Advance(milliseconds(1000));
+  EXPECT_EQ(bench.TakeLen(), 1000U);
+}
+
 }  // namespace
 }  // namespace ember::virtio::testing
