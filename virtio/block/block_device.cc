@@ -70,6 +70,7 @@ BlockDevice::BlockDevice(EventSet events, std::unique_ptr<BlockParts> parts, con
       discard_(parts->disk->access() == Access::kReadOnly ? DiscardSupport::kNone
                                                           : options.discard),
       queue_sizes_(options.queue_count, kQueueSize),
+      known_capacity_sectors_(options.known_capacity_sectors),
       parts_(std::move(parts)),
       config_(InitialConfig(discard_, options.queue_count)) {
   config_.capacity = capacity_sectors();
@@ -96,6 +97,13 @@ Status BlockDevice::Activate(Activation activation) {
     return Error("the driver did not set up the first request queue");
   }
   session_ = std::make_unique<BlockSession>(*parts_, std::move(activation));
+  return {};
+}
+
+Status BlockDevice::OnRestored() {
+  if (known_capacity_sectors_.value_or(capacity_sectors()) != capacity_sectors()) {
+    session_->ConfigChanged();
+  }
   return {};
 }
 

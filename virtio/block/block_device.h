@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,8 @@ class BlockDevice final : public VirtioDevice {
     uint16_t queue_count = 1;  // 1 to kMaxQueues
     RateLimiterOptions rate_limiter;
     const Clock& clock = MonotonicClock();
+    // Of a snapshot: what its driver believes of the disk. It is told where that has changed.
+    std::optional<uint64_t> known_capacity_sectors;
   };
 
   // `engine` works on `disk`; without one, a SyncEngine does. Read-only where the disk is. A disk's
@@ -74,6 +77,9 @@ class BlockDevice final : public VirtioDevice {
   Status Activate(Activation activation) override;
   Progress OnNotify(QueueIndex queue) override { return session_->OnNotify(queue); }
   void Reset() override { session_.reset(); }
+  // Disk and rings agree then, and what the disk has is durable.
+  Status ComeToRest() override { return session_->ComeToRest(); }
+  Status OnRestored() override;
   int host_event_fd() const override { return events_.fd().get(); }
   void OnHostEvents() override;
   HostWait* TakeHostWait() override;
@@ -89,6 +95,7 @@ class BlockDevice final : public VirtioDevice {
   // Constant after construction.
   const DiscardSupport discard_;
   const std::vector<QueueSize> queue_sizes_;
+  const std::optional<uint64_t> known_capacity_sectors_;
 
   const std::unique_ptr<BlockParts> parts_;
   virtio_blk_config config_{};

@@ -227,4 +227,20 @@ void BlockSession::FinishUnderWay() {
   parts_.timer.Arm(std::chrono::nanoseconds::zero());
 }
 
+Status BlockSession::ComeToRest() {
+  do {
+    FinishUnderWay();
+  } while (!runnable_.empty());
+  parts_.timer.Disarm();
+  for (Line& line : lines_) {
+    Slot* const held = std::exchange(line.held, nullptr);
+    if (held == nullptr) continue;
+    // Nothing was taken from the line after it.
+    line.queue.PutBack(*std::exchange(held->chain, std::nullopt));
+    free_.push_back(held);
+  }
+  if (parts_.disk->access() == Access::kReadOnly) return {};
+  return parts_.disk->Flush();
+}
+
 }  // namespace ember::virtio

@@ -69,6 +69,9 @@ class BlockSession {
   // Finishes the requests under way on the disk as it is, and returns when no call is with the
   // engine. What is left of very large ones is done on the disk that comes.
   void FinishUnderWay();
+  // Finishes all requests under way, however large, puts those back that the limiter holds, and
+  // makes the disk durable, which may fail.
+  Status ComeToRest();
   void ConfigChanged() { driver_.ConfigChanged(); }
 
  private:
