@@ -66,6 +66,9 @@ class BlockDevice final : public VirtioDevice {
   Status Activate(Activation activation) override;
   Progress OnNotify(QueueIndex /*queue*/) override { return Progress::kDone; }
   void Reset() override;
+  Status ComeToRest() override {
+    return Error("what its vhost-user back end knows cannot be part of a snapshot");
+  }
   int host_event_fd() const override { return events_.fd().get(); }
   void OnHostEvents() override;
   void ReadConfig(uint64_t offset, std::span<std::byte> out) const override;
