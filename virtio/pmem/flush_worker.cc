@@ -36,10 +36,21 @@ void FlushWorker::Begin() {
 std::optional<Status> FlushWorker::TakeOutcome() {
   const MutexLock lock(mutex_);
   if (!outcome_) return std::nullopt;
+  return TakeOutcomeLocked();
+}
+
+Status FlushWorker::WaitForOutcome() {
+  EMBER_CHECK(busy_);
+  const MutexLock lock(mutex_);
+  while (!outcome_) changed_.Wait(mutex_);
+  return TakeOutcomeLocked();
+}
+
+Status FlushWorker::TakeOutcomeLocked() {
   uint64_t count;
   static_cast<void>(::read(done_.get(), &count, sizeof(count)) < 0);
   busy_ = false;
-  return std::exchange(outcome_, std::nullopt);
+  return *std::exchange(outcome_, std::nullopt);
 }
 
 void FlushWorker::Work() {
@@ -53,6 +64,7 @@ void FlushWorker::Work() {
     Status outcome = store_.Flush();
     const MutexLock lock(mutex_);
     outcome_ = std::move(outcome);
+    changed_.NotifyOne();
     const uint64_t one = 1;
     static_cast<void>(::write(done_.get(), &one, sizeof(one)) < 0);
   }

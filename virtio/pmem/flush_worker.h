@@ -31,10 +31,14 @@ class FlushWorker {
   void Begin();
   // The outcome of the flush that has ended; nothing while none has.
   std::optional<Status> TakeOutcome();
+  // The same, when it has ended. Only while busy(); takes as long as the flush.
+  Status WaitForOutcome();
 
  private:
   FlushWorker(PmemStore& store, Fd done) : store_(store), done_(std::move(done)) {}
   void Work();
+  // There is one.
+  Status TakeOutcomeLocked() REQUIRES(mutex_);
 
   PmemStore& store_;
   const Fd done_;

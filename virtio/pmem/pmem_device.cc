@@ -77,6 +77,22 @@ void PmemDevice::Reset() {
   active_.reset();
 }
 
+Status PmemDevice::ComeToRest() {
+  retry_.Disarm();
+  if (worker_ != nullptr && worker_->busy()) {
+    const Status outcome = worker_->WaitForOutcome();
+    if (active_->waiting == Waiting::kFlush) Finish(outcome);
+  }
+  active_->waiting = Waiting::kNothing;
+  // The last one that was taken first.
+  for (std::vector<Request>& batch = active_->batch; !batch.empty(); batch.pop_back()) {
+    active_->queue.PutBack(std::move(batch.back().chain));
+  }
+  if (worker_ == nullptr) return {};
+  worker_->Begin();
+  return worker_->WaitForOutcome();
+}
+
 Progress PmemDevice::OnNotify(QueueIndex /*queue*/) {
   metrics_.queue_event_count.Add();
   if (active_->waiting != Waiting::kNothing) return Progress::kDone;  // its end looks again

@@ -60,6 +60,8 @@ class PmemDevice final : public VirtioDevice {
   Status Activate(Activation activation) override;
   Progress OnNotify(QueueIndex queue) override;
   void Reset() override;
+  // Answers what a flush under way is for, puts the rest back, and makes the store durable.
+  Status ComeToRest() override;
   // The end of a flush, or of a wait for the rate limiter.
   int host_event_fd() const override { return events_.fd().get(); }
   void OnHostEvents() override;

@@ -213,5 +213,38 @@ TEST(PmemHostileTest, SurvivesAnIndexThatMovesBackWhileAFlushIsUnderWay) {
   EXPECT_TRUE(bench.needs_reset());
 }
 
+TEST(PmemDeviceTest, AnswersWhatAFlushUnderWayIsForToRest) {
+  PmemBench bench;
+  const GuestAddress answer = bench.Put();
+  bench.Kick();
+  EXPECT_EQ(bench.rig.Save().device.queues[0].position, 1);
+  EXPECT_EQ(bench.Answer(answer), 0U);
+  EXPECT_EQ(bench.store.begun(), 2) << "the second for the snapshot";
+}
+
+TEST(PmemDeviceTest, PutsBackWhatWaitsToRest) {
+  PmemBench bench(Access::kReadWrite,
+                  {.ops = TokenBucketOptions{.size = 1, .refill_time_ms = 1'000'000}});
+  bench.Put();
+  bench.Kick();
+  bench.AwaitUsed(1);
+  for (int i = 0; i < 3; ++i) bench.Put();
+  bench.Kick();
+  EXPECT_EQ(bench.rig.Save().device.queues[0].position, 1);
+  bench.rig.Pump();
+  bench.rig.state().WithDevice(
+      [&] { bench.device->UpdateRateLimiter({.ops = TokenBucketOptions{}}); });
+  bench.AwaitUsed(4);
+}
+
+TEST(PmemDeviceTest, SaysThatItsStoreCannotBeMadeDurable) {
+  PmemBench bench;
+  bench.store.Fail(true);
+  DeviceHold hold(bench.rig.state());
+  const auto saved = hold.Save();
+  ASSERT_FALSE(saved);
+  EXPECT_EQ(saved.error().message(), "pmem p0: flush told to fail");
+}
+
 }  // namespace
 }  // namespace ember::virtio::testing
