@@ -155,6 +155,15 @@ void NetDevice::Reset() {
   active_.reset();
 }
 
+Status NetDevice::ComeToRest() {
+  for (const std::unique_ptr<Pair>& pair : active_->pairs) {
+    if (pair == nullptr) continue;
+    pair->receiver.ComeToRest();
+    pair->transmitter.ComeToRest();
+  }
+  return {};
+}
+
 void NetDevice::StopWaiting() {
   for (const std::unique_ptr<Pair>& pair : active_->pairs) {
     if (pair != nullptr) Unwatch(*pair);

@@ -61,6 +61,9 @@ class NetDevice final : public VirtioDevice {
   Status Activate(Activation activation) override;
   Progress OnNotify(QueueIndex queue) override;
   void Reset() override;
+  // Frames that wait to be sent stay in their rings; one that waits to be received stays here, and
+  // is in no snapshot.
+  Status ComeToRest() override;
   int host_event_fd() const override { return events_.fd().get(); }
   void OnHostEvents() override;
   void ReadConfig(uint64_t offset, std::span<std::byte> out) const override;

@@ -1,6 +1,7 @@
 #include "virtio/net/receiver.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -85,6 +86,7 @@ std::optional<Breach> Receiver::Hold(uint64_t bytes, int64_t& budget) {
       traffic_.metrics.rx_fails.Add();
       budget -= kFrameCostBytes;
       queue_.Complete(std::move(chain), 0);
+      held_has_gap_ = held_count_ > 0;
       continue;
     }
     free->room = chain.writable();
@@ -194,6 +196,7 @@ void Receiver::Place() {
   }
   first_held_ = (first_held_ + count) % held_.size();
   held_count_ -= count;
+  held_has_gap_ = held_has_gap_ && held_count_ > 0;
   traffic_.metrics.rx_packets_count.Add();
   traffic_.metrics.rx_bytes_count.Add(frame.bytes);
   unpublished_ += count;
@@ -207,13 +210,51 @@ void Receiver::Publish() {
 
 void Receiver::Drop() {
   traffic_.metrics.rx_fails.Add();
+  MarkInPlaceDirty();
+  frame_.reset();
+}
+
+void Receiver::MarkInPlaceDirty() {
   uint64_t left = kHeaderBytes + frame_->in_place;
   for (size_t i = 0; i < held_count_ && left > 0; ++i) {
     const uint64_t dirtied = std::min(left, held(i).chain->writable_bytes());
     held(i).chain->MarkWritten(traffic_.memory, 0, dirtied);
     left -= dirtied;
   }
-  frame_.reset();
+}
+
+void Receiver::MoveToOverflow() {
+  MarkInPlaceDirty();
+  const uint64_t in_place = std::exchange(frame_->in_place, 0);
+  // One that is too long is dropped, wherever it is.
+  if (frame_->bytes > kOverflowBytes) return;
+  std::byte* const to = overflow_.get();
+  std::memmove(to + in_place, to, frame_->bytes - in_place);
+  uint64_t moved = 0;
+  uint64_t skip = kHeaderBytes;
+  for (size_t i = 0; i < held_count_ && moved < in_place; ++i) {
+    Buffers room = held(i).room;
+    const uint64_t skipped = std::min(skip, room.size_bytes());
+    room.DropFront(skipped);
+    skip -= skipped;
+    const uint64_t count = std::min(in_place - moved, room.size_bytes());
+    EMBER_CHECK(room.TakeFront({to + moved, count}));
+    moved += count;
+  }
+}
+
+void Receiver::ComeToRest() {
+  if (frame_) MoveToOverflow();
+  while (held_count_ > 0) {
+    --held_count_;
+    DescriptorChain chain = *std::exchange(held(held_count_).chain, std::nullopt);
+    // Chains can be put back where no later one was completed: otherwise that one would be taken
+    // again in place of the first. Only a driver with buffers of no use sees this.
+    held_has_gap_ ? queue_.Complete(std::move(chain), 0) : queue_.PutBack(std::move(chain));
+  }
+  held_bytes_ = 0;
+  held_has_gap_ = false;
+  Publish();
 }
 
 Rest Receiver::Breached(Breach breach) {

@@ -35,6 +35,8 @@ class Receiver {
   Rest Work();
   // After kThrottled: how long to wait.
   std::chrono::nanoseconds ThrottledFor() const;
+  // Gives the driver back all chains, and keeps a frame that waits for room or for the limiter.
+  void ComeToRest();
 
  private:
   // With MRG_RXBUF, the most chains that one frame may fill.
@@ -72,6 +74,10 @@ class Receiver {
   bool RoomIsFinal() const;
   void Place();
   void Drop();
+  // What of the frame is in the held chains counts as written.
+  void MarkInPlaceDirty();
+  // Takes the frame out of the held chains.
+  void MoveToOverflow();
   void Publish();
   Rest Breached(Breach breach);
 
@@ -87,6 +93,7 @@ class Receiver {
   size_t first_held_ = 0;
   size_t held_count_ = 0;
   uint64_t held_bytes_ = 0;
+  bool held_has_gap_ = false;  // a chain behind the first held one was completed before it
 
   std::vector<iovec> pieces_;    // for the host, after one for the back end
   uint64_t laid_out_bytes_ = 0;  // of the driver's memory

@@ -151,6 +151,12 @@ std::chrono::nanoseconds Transmitter::ThrottledFor() const {
   return traffic_.limiter.TimeUntilReady(pending_->frame.size_bytes(), traffic_.clock.Now());
 }
 
+void Transmitter::ComeToRest() {
+  if (!pending_) return;
+  Pending waiting = *std::exchange(pending_, std::nullopt);
+  queue_.PutBack(std::move(waiting.chain));
+}
+
 void Transmitter::Complete(DescriptorChain chain) {
   queue_.Complete(std::move(chain), 0);
   if (++unpublished_ == kPublishEvery) Publish();

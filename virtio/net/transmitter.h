@@ -34,6 +34,8 @@ class Transmitter {
   Rest Work();
   // After kThrottled: how long to wait.
   std::chrono::nanoseconds ThrottledFor() const;
+  // Puts back a frame that waits.
+  void ComeToRest();
 
  private:
   // A frame on its way.
