@@ -64,6 +64,13 @@ class VsockDevice final : public VirtioDevice {
   Status Activate(Activation activation) override;
   Progress OnNotify(QueueIndex queue) override;
   void Reset() override;
+  // It keeps no chain from one call to the next.
+  Status ComeToRest() override { return {}; }
+  // Nobody is at the host's end of the streams that the driver had.
+  Status OnRestored() override {
+    ResetTransport();
+    return {};
+  }
   int host_event_fd() const override { return multiplexer_->fd().get(); }
   void OnHostEvents() override;
   void ReadConfig(uint64_t offset, std::span<std::byte> out) const override;

@@ -168,5 +168,23 @@ TEST_F(VsockDeviceTest, MarksDirtyWhatItWrites) {
   EXPECT_EQ(dirty[(page + 1) / 64] >> ((page + 1) % 64) & 1, 0U);
 }
 
+TEST_F(VsockDeviceTest, TellsARestoredDriverThatItsStreamsAreGone) {
+  const HostEnd host = ConnectFromHost();
+  driver.OfferEvent();
+  rig.Pump();
+  const SavedMmio saved = rig.Save();
+  rig.Pump();
+  EXPECT_FALSE(driver.TakeEvent()) << "here they are not";
+  EXPECT_EQ(device->connection_count(), 1U);
+
+  const auto other = *VsockDevice::Create(
+      {.guest_cid = kGuestCid, .uds_path = directory.Path("other"), .clock = clock});
+  FakeInterruptLine line;
+  const auto copy = *MmioTransport::Create(*other, rig.ram.memory(), line);
+  ASSERT_TRUE(copy->Restore(saved));
+  EXPECT_EQ(driver.TakeEvent(), 0U);
+  EXPECT_GT(line.count(), 0);
+}
+
 }  // namespace
 }  // namespace ember::virtio::testing
