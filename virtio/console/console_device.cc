@@ -119,6 +119,12 @@ void ConsoleDevice::Reset() {
   multiport_->Reset();
 }
 
+Status ConsoleDevice::ComeToRest() {
+  active_->control.ComeToRest();
+  for (const auto& port : active_->ports) port->ComeToRest();
+  return {};
+}
+
 Progress ConsoleDevice::Note(QueueIndex queue, const OrBreach<Progress>& work) {
   if (work) return *work;
   active_->broken = true;

@@ -60,6 +60,7 @@ class ConsoleDevice final : public VirtioDevice {
   Status Activate(Activation activation) override;
   Progress OnNotify(QueueIndex queue) override;
   void Reset() override;
+  Status ComeToRest() override;
   int host_event_fd() const override { return events_.fd().get(); }
   void OnHostEvents() override;
   void ReadConfig(uint64_t offset, std::span<std::byte> out) const override;

@@ -57,6 +57,10 @@ OrBreach<Progress> ControlQueues::Speak() {
   return WorkOn(*receive_, kReceive, driver_, budget, [&] { return DrainReceive(budget); });
 }
 
+void ControlQueues::ComeToRest() {
+  if (room_) receive_->PutBack(*std::exchange(room_, std::nullopt));
+}
+
 OrBreach<Drained> ControlQueues::DrainReceive(WorkBudget& budget) {
   std::array<std::byte, Multiport::kMaxMessageBytes> room;
   for (;;) {

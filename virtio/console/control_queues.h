@@ -33,6 +33,8 @@ class ControlQueues {
   // Says what there is to say, as far as the driver has buffers. One too small for the message
   // comes back empty.
   OrBreach<Progress> Speak();
+  // Puts back what it has of the driver's.
+  void ComeToRest();
 
  private:
   OrBreach<Drained> DrainTransmit(WorkBudget& budget);

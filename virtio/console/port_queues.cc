@@ -47,18 +47,30 @@ OrBreach<Drained> PortQueues::DrainTransmit(WorkBudget& budget) {
       output_.emplace(Output{.chain = **std::move(popped), .rest = all});
       budget.left -= WorkBudget::kChainCost;
     }
-    Buffers& rest = output_->rest;
-    while (!rest.empty() && budget.left > 0) {
-      const iovec& piece = rest.pieces().front();
-      const size_t count = std::min(piece.iov_len, ConsolePort::kFlushBytes);
-      options_.port.Write({static_cast<const std::byte*>(piece.iov_base), count});
-      rest.DropFront(count);
-      budget.left -= static_cast<int64_t>(count);
-    }
-    if (!rest.empty()) break;
-    transmit_->Complete(std::move(std::exchange(output_, std::nullopt)->chain), 0);
+    PassOutput(budget);
   }
   return Drained::kAtLimit;
+}
+
+void PortQueues::PassOutput(WorkBudget& budget) {
+  Buffers& rest = output_->rest;
+  if (!rest.empty()) {
+    const iovec& piece = rest.pieces().front();
+    const size_t count = std::min(piece.iov_len, ConsolePort::kFlushBytes);
+    options_.port.Write({static_cast<const std::byte*>(piece.iov_base), count});
+    rest.DropFront(count);
+    budget.left -= static_cast<int64_t>(count);
+  }
+  if (!rest.empty()) return;
+  transmit_->Complete(std::move(std::exchange(output_, std::nullopt)->chain), 0);
+}
+
+void PortQueues::ComeToRest() {
+  if (room_) receive_->PutBack(*std::exchange(room_, std::nullopt));
+  WorkBudget budget;
+  while (output_) PassOutput(budget);
+  options_.port.Flush();
+  if (transmit_ && transmit_->Publish()) options_.driver.UsedBuffers(options_.transmit_index);
 }
 
 OrBreach<Progress> PortQueues::Receive() {

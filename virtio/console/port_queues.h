@@ -39,6 +39,8 @@ class PortQueues {
   // Takes a chain for input that may come later, if there is none yet and the driver has one. Its
   // breach shows at once that way, and not when the input comes.
   OrBreach<Drained> TakeRoom();
+  // Passes on the rest of a chain of output that was begun, and puts back the room for input.
+  void ComeToRest();
 
  private:
   // A chain of output, and what of it is still to come.
@@ -49,6 +51,8 @@ class PortQueues {
 
   OrBreach<Drained> DrainTransmit(WorkBudget& budget);
   OrBreach<Drained> DrainReceive(WorkBudget& budget);
+  // A piece of the output under way; gives the chain back after the last one.
+  void PassOutput(WorkBudget& budget);
 
   const Options options_;
   std::optional<Queue> receive_;

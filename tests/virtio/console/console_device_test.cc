@@ -420,5 +420,33 @@ TEST(ConsoleResetTest, TheDeviceCanGoAwayInTheMiddleOfWork) {
   EXPECT_TRUE(bench.rig->PumpOnce());
 }
 
+TEST(ConsoleRestTest, PutsBackItsRoomAndPassesOutputOnToRest) {
+  ConsoleBench bench;
+  bench.guest->StartAndOpen();
+  bench.guest->PostControl(2);
+  bench.guest->PostInput(0, 64);
+  bench.guest->PostInput(1, 64);
+  const uint16_t said = bench.guest->control_receive().used_index();
+  const SavedMmio saved = bench.rig->Save();
+  EXPECT_EQ(saved.device.queues[0].position, bench.guest->receive(0).used_index());
+  EXPECT_EQ(saved.device.queues[2].position, said);
+  bench.rig->Pump();
+  ConsoleSocket client = bench.Attach(0);
+  client.Send("input");
+  bench.rig->Pump();
+  EXPECT_EQ(bench.guest->TakeInput(0), "input");
+
+  // More than a wake-up takes.
+  const GuestAddress text = bench.rig->ram.Allocate(1 << 20);
+  DriverRing& output = bench.guest->transmit(0);
+  output.Add({Segment{text, 1 << 20, false}});
+  output.Publish();
+  bench.rig->driver.Notify(1);
+  bench.rig->PumpOnce();
+  const uint16_t before = output.used_index();
+  EXPECT_EQ(bench.rig->Save().device.queues[1].position, before + 1);
+  EXPECT_EQ(bench.device->metrics().output_bytes.value(), uint64_t{1} << 20);
+}
+
 }  // namespace
 }  // namespace ember::virtio::testing
