@@ -99,6 +99,15 @@ void BalloonDevice::Reset() {
   config_.free_page_hint_cmd_id = hinting_.host_command();
 }
 
+Status BalloonDevice::ComeToRest() {
+  for (Channel& channel : active_->channels) {
+    if (!channel.pending) continue;
+    Pending pending = *std::exchange(channel.pending, std::nullopt);
+    channel.queue.PutBack(std::move(pending.chain));
+  }
+  return {};
+}
+
 BalloonDevice::Channel* BalloonDevice::Find(QueueIndex index) {
   const auto found = std::ranges::find(active_->channels, index, &Channel::index);
   return found == active_->channels.end() ? nullptr : &*found;

@@ -84,6 +84,8 @@ class BalloonDevice final : public VirtioDevice {
   Status Activate(Activation activation) override;
   Progress OnNotify(QueueIndex queue) override;
   void Reset() override;
+  // Puts all requests back; what was done of one is done once more.
+  Status ComeToRest() override;
   int host_event_fd() const override { return timer_ ? timer_->fd().get() : -1; }
   void OnHostEvents() override;
   void ReadConfig(uint64_t offset, std::span<std::byte> out) const override;

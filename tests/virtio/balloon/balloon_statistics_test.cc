@@ -191,5 +191,14 @@ TEST(BalloonTimerTest, IsSilentWhileTheDeviceNeedsAReset) {
   EXPECT_EQ(bench.rings[kStatsQueue].used_index(), 0);
 }
 
+TEST_F(BalloonStatisticsTest, ArePutBackToRestAndFoundAgain) {
+  Send({{4, 100}});
+  EXPECT_EQ(bench.rig.Save().device.queues[kStatsQueue].position, 0);
+  bench.rig.Pump();
+  Ask();
+  EXPECT_EQ(Returned(), 1);
+  EXPECT_EQ(bench.rig.Save().device.queues[kStatsQueue].position, 1);
+}
+
 }  // namespace
 }  // namespace ember::virtio::testing
