@@ -74,6 +74,16 @@ void MemDevice::Reset() {
   if (work_.busy()) ::eventfd_write(left_over_.get(), 1);
 }
 
+Status MemDevice::ComeToRest() {
+  while (work_.busy()) {
+    int64_t budget = kWakeUpBudgetBytes;
+    work_.Step(budget);
+  }
+  if (active_->pending) FinishPending();
+  if (active_->queue.Publish()) active_->driver.UsedBuffers(kRequestQueue);
+  return {};
+}
+
 void MemDevice::OnHostEvents() {
   int64_t budget = kWakeUpBudgetBytes;
   // A request's work is OnNotify()'s.

@@ -71,6 +71,8 @@ class MemDevice final : public VirtioDevice {
   Status Activate(Activation activation) override;
   Progress OnNotify(QueueIndex queue) override;
   void Reset() override;
+  // Finishes the request under way, which for much memory may take seconds.
+  Status ComeToRest() override;
   int host_event_fd() const override { return left_over_.get(); }
   void OnHostEvents() override;
   void ReadConfig(uint64_t offset, std::span<std::byte> out) const override;

@@ -388,5 +388,16 @@ TEST(MemDeviceCreationTest, AMachineWithoutPluggableMemoryHasNoSuchDevice) {
   EXPECT_THAT(CreationError(kMemSlot, {}), HasSubstr("needs pluggable memory"));
 }
 
+TEST(MemDeviceTest, FinishesTheRequestUnderWayToRest) {
+  MemBench bench;
+  ASSERT_EQ(bench.Plug(0, 32), kAck);
+  bench.Send(kUnplug, BlockAt(0), 32);
+  bench.rig.PumpOnce();
+  ASSERT_EQ(bench.ring->used_index(), 1) << "it takes more than one wake-up";
+  EXPECT_EQ(bench.rig.Save().device.queues[0].position, 2);
+  EXPECT_EQ(bench.Take().type, kAck);
+  EXPECT_TRUE(bench.slots->shown.empty());
+}
+
 }  // namespace
 }  // namespace ember::virtio::testing
