@@ -2,6 +2,7 @@
 // to pass as it is.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/base/temporary_directory.h"
@@ -27,6 +29,7 @@
 #include "virtio/net/net_device.h"
 #include "virtio/pmem/pmem_device.h"
 #include "virtio/rng/rng_device.h"
+#include "virtio/saved_device.h"
 #include "virtio/vsock/vsock_device.h"
 
 namespace ember::virtio::testing {
@@ -96,6 +99,23 @@ class VirtioDeviceContract : public ::testing::TestWithParam<Listed> {
     }
     return false;
   }
+  // Of ring entries, descriptors and indices as they come.
+  void FillRingsWithGarbage(std::minstd_rand& random, uint64_t data) {
+    for (DriverRing& ring : rings) {
+      for (uint16_t i = 0; i < ring.size(); ++i) {
+        ring.SetDescriptor(i, {.addr = random() % 16 == 0 ? random() : data + random() % 60000,
+                               .len = static_cast<uint32_t>(random() % 4096),
+                               .flags = static_cast<uint16_t>(random() % 4),
+                               .next = static_cast<uint16_t>(random() % ring.size())});
+        ring.SetAvailableEntry(i, static_cast<uint16_t>(random() % ring.size()));
+      }
+      ring.SetAvailableIndex(static_cast<uint16_t>(random() % (ring.size() + 1U)));
+    }
+  }
+  // Adds the heads of what came back.
+  static void TakeHeads(DriverRing& ring, std::vector<uint32_t>& heads) {
+    while (const auto used = ring.TakeUsed()) heads.push_back(used->id);
+  }
   static std::vector<DriverRing> MakeRings(Rig& rig, const VirtioDevice& device) {
     std::vector<DriverRing> made;
     for (const QueueSize size : device.max_queue_sizes()) {
@@ -163,16 +183,7 @@ TEST_P(VirtioDeviceContract, LivesThroughRingsOfGarbage) {
   std::minstd_rand random(1);
   const uint64_t data = ToInteger(rig.ram.Allocate(65536));
   for (int round = 0; round < 300; ++round) {
-    for (DriverRing& ring : rings) {
-      for (uint16_t i = 0; i < ring.size(); ++i) {
-        ring.SetDescriptor(i, {.addr = random() % 16 == 0 ? random() : data + random() % 60000,
-                               .len = static_cast<uint32_t>(random() % 4096),
-                               .flags = static_cast<uint16_t>(random() % 4),
-                               .next = static_cast<uint16_t>(random() % ring.size())});
-        ring.SetAvailableEntry(i, static_cast<uint16_t>(random() % ring.size()));
-      }
-      ring.SetAvailableIndex(static_cast<uint16_t>(random() % (ring.size() + 1U)));
-    }
+    FillRingsWithGarbage(random, data);
     StartAll();
     ASSERT_TRUE(Settles());
     rig.driver.Write(reg::kStatus, 0);
@@ -193,6 +204,53 @@ TEST_P(VirtioDeviceContract, TouchesNoRingAfterReset) {
   rig.driver.Write(reg::kStatus, 0);
   rig.Pump();
   for (size_t i = 0; i < rings.size(); ++i) EXPECT_EQ(rings[i].used_index(), used[i]);
+}
+
+TEST_P(VirtioDeviceContract, ComesToRestAmidRingsOfGarbageAndGoesOn) {
+  std::minstd_rand random(2);
+  const uint64_t data = ToInteger(rig.ram.Allocate(65536));
+  for (int round = 0; round < 100; ++round) {
+    FillRingsWithGarbage(random, data);
+    StartAll();
+    for (int i = 0; i < 4; ++i) {
+      rig.Save();
+      rig.PumpOnce();
+    }
+    ASSERT_TRUE(Settles());
+    rig.driver.Write(reg::kStatus, 0);
+  }
+}
+
+TEST_P(VirtioDeviceContract, GoesOnInAnotherMachineWhereItStood) {
+  StartAll();
+  rig.Pump();
+  for (DriverRing& ring : rings) {
+    for (int i = 0; i < 3; ++i) ring.Add({Segment{rig.ram.Allocate(64), 64, true}});
+    ring.Publish();
+  }
+  for (uint32_t i = 0; i < rings.size(); ++i) rig.driver.Notify(i);
+  rig.PumpOnce();
+  const uint32_t status = rig.driver.status();
+  const SavedMmio saved = rig.Save();
+  std::vector<std::vector<uint32_t>> heads(rings.size());
+  for (size_t i = 0; i < rings.size(); ++i) TakeHeads(rings[i], heads[i]);
+
+  // Paths that a device has are free once it is gone.
+  rig.transport.reset();
+  device.reset();
+  device = GetParam().make();
+  Rig copy(*device, std::move(rig.ram));
+  ASSERT_TRUE(copy.transport->Restore(saved));
+  EXPECT_EQ(copy.driver.status(), status);
+  for (int i = 0; i < 1000 && copy.PumpOnce(); ++i) {
+  }
+  for (size_t i = 0; i < rings.size(); ++i) {
+    TakeHeads(rings[i], heads[i]);
+    std::ranges::sort(heads[i]);
+    EXPECT_EQ(std::ranges::adjacent_find(heads[i]), heads[i].end()) << "answered twice in " << i;
+  }
+  copy.driver.Write(reg::kStatus, 0);
+  EXPECT_EQ(copy.driver.status(), 0U);
 }
 
 TEST_P(VirtioDeviceContract, CanGoAwayWhileActive) {
