@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "base/concat.h"
@@ -39,7 +40,9 @@ Result<std::unique_ptr<BalloonDevice>> BalloonDevice::Create(const Options& opti
   }
   std::optional<Timer> timer;
   if (options.statistics_interval.count() > 0) timer = TRY(Timer::Create());
-  return std::unique_ptr<BalloonDevice>(new BalloonDevice(options, std::move(timer)));
+  std::unique_ptr<BalloonDevice> device(new BalloonDevice(options, std::move(timer)));
+  if (options.state) TRY_CONTEXT(device->Restore(*options.state), "balloon");
+  return device;
 }
 
 BalloonDevice::BalloonDevice(const Options& options, std::optional<Timer> timer)
@@ -48,6 +51,30 @@ BalloonDevice::BalloonDevice(const Options& options, std::optional<Timer> timer)
       timer_(std::move(timer)),
       interval_(options.statistics_interval) {
   config_.num_pages = static_cast<uint32_t>(options.target_pages);
+}
+
+BalloonState BalloonDevice::Save() const {
+  return {.target_pages = config_.num_pages,
+          .actual_pages = config_.actual,
+          .statistics_interval_ns = static_cast<uint64_t>(interval_.count()),
+          .statistics = statistics_.Save(),
+          .hinting = hinting_.Save()};
+}
+
+Status BalloonDevice::Restore(const BalloonState& state) {
+  constexpr uint64_t kMaxInterval = std::numeric_limits<int64_t>::max();
+  const bool has_statistics = state.statistics_interval_ns != 0;
+  if (has_statistics != timer_.has_value() || state.statistics_interval_ns > kMaxInterval) {
+    return Error(Concat("an interval of ", state.statistics_interval_ns,
+                        " ns does not go with its configuration"));
+  }
+  TRY(statistics_.Restore(state.statistics));
+  TRY(hinting_.Restore(state.hinting));
+  interval_ = std::chrono::nanoseconds(state.statistics_interval_ns);
+  config_.num_pages = state.target_pages;
+  config_.actual = state.actual_pages;
+  config_.free_page_hint_cmd_id = hinting_.host_command();
+  return {};
 }
 
 BalloonDevice::~BalloonDevice() {

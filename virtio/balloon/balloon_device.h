@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "base/timer.h"
+#include "virtio/balloon/balloon_state.h"
 #include "virtio/balloon/hinting.h"
 #include "virtio/balloon/metrics.h"
 #include "virtio/balloon/statistics.h"
@@ -51,12 +52,16 @@ class BalloonDevice final : public VirtioDevice {
     std::chrono::nanoseconds statistics_interval{0};  // 0: no statistics, for good
     bool free_page_hinting = false;
     bool free_page_reporting = false;
+    // Of a snapshot; its target and interval take the place of those above.
+    std::optional<BalloonState> state;
   };
 
   static Result<std::unique_ptr<BalloonDevice>> Create(const Options& options);
   ~BalloonDevice() override;
 
   const BalloonMetrics& metrics() const { return metrics_; }
+  // For a snapshot; in a DeviceHold, or under DeviceState::WithDevice().
+  BalloonState Save() const;
 
   // For clients. The errors of all are the contract's.
   //
@@ -120,6 +125,7 @@ class BalloonDevice final : public VirtioDevice {
 
   BalloonDevice(const Options& options, std::optional<Timer> timer);
   static std::vector<Role> RolesOf(Features features);
+  Status Restore(const BalloonState& state);
 
   // Null where the driver did not set it up.
   Channel* Find(QueueIndex index);

@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/concat.h"
+#include "base/result.h"
+#include "virtio/balloon/balloon_state.h"
+
 namespace ember::virtio {
 
 // Whose turn it is in free page hinting (virtio 1.2, 5.5.6.5). The device begins a run by a command
@@ -39,6 +43,21 @@ class Hinting {
     const bool ends = takes_pages() && command <= VIRTIO_BALLOON_CMD_ID_DONE;
     guest_command_ = command;
     return ends && on_stop_ == OnStop::kAcknowledge;
+  }
+  // For a snapshot, and back. An error: no run can stand there.
+  HintingState Save() const {
+    return {.host_command = host_command_,
+            .guest_command = guest_command_,
+            .last_id = last_id_,
+            .acknowledges_stop = on_stop_ == OnStop::kAcknowledge};
+  }
+  Status Restore(const HintingState& state) {
+    if (state.last_id < kFirstId - 1) return Error(Concat("no run has the id ", state.last_id));
+    host_command_ = state.host_command;
+    guest_command_ = state.guest_command;
+    last_id_ = state.last_id;
+    on_stop_ = state.acknowledges_stop ? OnStop::kAcknowledge : OnStop::kWait;
+    return {};
   }
   // The driver is gone, and any run with it. Ids go on, so that none is taken for another's.
   void Reset() {

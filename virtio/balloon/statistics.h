@@ -8,6 +8,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "virtio/balloon/balloon_state.h"
 
 namespace ember::virtio {
 
@@ -48,6 +52,10 @@ class BalloonStatistics {
   // Takes the entries, one after the other; unknown tags are passed over, as are bytes after the
   // last whole entry. What is not among them keeps its old value.
   void Update(std::span<const std::byte> entries);
+
+  // For a snapshot, and back. An error names a tag that there is not.
+  std::vector<StatisticState> Save() const;
+  Status Restore(const std::vector<StatisticState>& statistics);
 
  private:
   std::array<std::optional<uint64_t>, kBalloonStatisticCount> values_;

@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <chrono>
 #include <numeric>
+#include <string>
 #include <vector>
 
+#include "snapshot/fields.h"
 #include "tests/virtio/balloon/balloon_bench.h"
 
 namespace ember::virtio::testing {
@@ -166,6 +170,51 @@ TEST(BalloonResetTest, ForgetsWhatTheDriverHad) {
   EXPECT_EQ(bench.device->actual_pages(), 0U);
   bench.Start(bench.rig.driver.DeviceFeatures());
   EXPECT_EQ(bench.rig.driver.Read(kActualOffset), 0U);
+}
+
+// By way of its form in a file.
+BalloonState Copy(const BalloonState& state) {
+  return snapshot::FromTree<BalloonState>(snapshot::ToTree(state), 1).value();
+}
+
+TEST(BalloonStateTest, IsWhatClientAndDriverHaveSaid) {
+  BalloonBench bench;
+  ASSERT_TRUE(bench.device->SetTarget(512));
+  bench.rig.driver.WriteWide(kActualOffset, 100, 4);
+  ASSERT_TRUE(bench.device->SetStatisticsInterval(std::chrono::seconds(7)));
+  ASSERT_TRUE(bench.device->StartHinting(Hinting::OnStop::kWait));
+
+  BalloonDevice::Options options = AllFeatures();
+  options.state = Copy(bench.device->Save());
+  const auto copy = *BalloonDevice::Create(options);
+  EXPECT_EQ(copy->target_pages(), 512U);
+  EXPECT_EQ(copy->actual_pages(), 100U);
+  EXPECT_EQ(copy->statistics_interval(), std::chrono::seconds(7));
+  EXPECT_EQ(copy->hinting()->host_command(), bench.device->hinting()->host_command());
+  std::array<std::byte, 12> config{}, copied{};
+  bench.device->ReadConfig(0, config);
+  copy->ReadConfig(0, copied);
+  EXPECT_EQ(copied, config);
+}
+
+TEST(BalloonStateTest, MustBeOneThatABalloonCanHave) {
+  const auto error_of = [](const BalloonState& state) {
+    BalloonDevice::Options options = AllFeatures();
+    options.state = state;
+    const auto device = BalloonDevice::Create(options);
+    return device ? std::string("none") : device.error().message();
+  };
+  const BalloonState good = (*BalloonDevice::Create(AllFeatures()))->Save();
+  EXPECT_EQ(error_of(good), "none");
+  BalloonState bad = good;
+  bad.statistics = {{.tag = 16, .value = 1}};
+  EXPECT_EQ(error_of(bad), "balloon: no statistic has the tag 16");
+  bad = good;
+  bad.statistics_interval_ns = 0;
+  EXPECT_EQ(error_of(bad), "balloon: an interval of 0 ns does not go with its configuration");
+  bad = good;
+  bad.hinting.last_id = 0;
+  EXPECT_EQ(error_of(bad), "balloon: no run has the id 0");
 }
 
 }  // namespace

@@ -200,5 +200,16 @@ TEST_F(BalloonStatisticsTest, ArePutBackToRestAndFoundAgain) {
   EXPECT_EQ(bench.rig.Save().device.queues[kStatsQueue].position, 1);
 }
 
+TEST_F(BalloonStatisticsTest, AreInASnapshot) {
+  Send({{4, 100}, {9, 7}});
+  BalloonDevice::Options options = AllFeatures();
+  options.state = bench.device->Save();
+  const auto copy = *BalloonDevice::Create(options);
+  const BalloonStatistics statistics = copy->statistics().value();
+  EXPECT_EQ(statistics.value(BalloonStatistic::kFreeMemory), 100U);
+  EXPECT_EQ(statistics.value(BalloonStatistic::kHugetlbFailures), 7U);
+  EXPECT_EQ(statistics.value(BalloonStatistic::kTotalMemory), std::nullopt);
+}
+
 }  // namespace
 }  // namespace ember::virtio::testing
