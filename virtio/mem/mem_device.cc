@@ -28,7 +28,10 @@ Result<std::unique_ptr<MemDevice>> MemDevice::Create(Options options) {
                         region_bytes));
   }
   Fd left_over = TRY(CreateEventFd());
-  return std::unique_ptr<MemDevice>(new MemDevice(std::move(options), std::move(left_over)));
+  const std::optional<MemState> state = std::move(options.state);
+  std::unique_ptr<MemDevice> device(new MemDevice(std::move(options), std::move(left_over)));
+  if (state) TRY_CONTEXT(device->Restore(*state), "memory device");
+  return device;
 }
 
 MemDevice::MemDevice(Options options, Fd left_over)
@@ -41,6 +44,41 @@ MemDevice::MemDevice(Options options, Fd left_over)
   config_.block_size = pluggable_.block_bytes();
   config_.addr = ToInteger(pluggable_.range().start);
   config_.region_size = pluggable_.range().size_bytes;
+}
+
+MemState MemDevice::Save() const {
+  MemState state{.requested_bytes = config_.requested_size,
+                 .usable_bytes = config_.usable_region_size,
+                 .plugged = std::vector<std::byte>((pluggable_.block_count() + 7) / 8)};
+  for (uint64_t block = 0; block < pluggable_.block_count(); ++block) {
+    if (pluggable_.CountPlugged({.first = block, .count = 1}) == 0) continue;
+    state.plugged[block / 8] |= std::byte{1} << (block % 8);
+  }
+  return state;
+}
+
+Status MemDevice::Restore(const MemState& state) {
+  const uint64_t region_bytes = config_.region_size;
+  if (state.requested_bytes % config_.block_size != 0 || state.usable_bytes % slot_bytes_ != 0 ||
+      state.requested_bytes > region_bytes || state.usable_bytes > region_bytes ||
+      state.usable_bytes < UsableFor(state.requested_bytes)) {
+    return Error(Concat("no client and driver bring it to ", state.requested_bytes,
+                        " bytes requested and ", state.usable_bytes, " usable"));
+  }
+  if (state.plugged.size() != (pluggable_.block_count() + 7) / 8) {
+    return Error(Concat("the snapshot has bits for ", 8 * state.plugged.size(),
+                        " blocks, the region ", pluggable_.block_count()));
+  }
+  const uint64_t usable_blocks = state.usable_bytes / config_.block_size;
+  for (uint64_t block = 0; block < 8 * state.plugged.size(); ++block) {
+    if ((state.plugged[block / 8] >> (block % 8) & std::byte{1}) == std::byte{0}) continue;
+    if (block >= usable_blocks) return Error(Concat("block ", block, " cannot be plugged"));
+    pluggable_.SetPlugged({.first = block, .count = 1});
+    config_.plugged_size += config_.block_size;
+  }
+  config_.requested_size = state.requested_bytes;
+  config_.usable_region_size = state.usable_bytes;
+  return work_.ShowPlugged();
 }
 
 MemDevice::~MemDevice() {

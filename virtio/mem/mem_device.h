@@ -18,6 +18,7 @@
 #include "memory/guest_memory.h"
 #include "virtio/mem/mem_request.h"
 #include "virtio/mem/mem_slots.h"
+#include "virtio/mem/mem_state.h"
 #include "virtio/mem/metrics.h"
 #include "virtio/mem/slot_work.h"
 #include "virtio/virtio_device.h"
@@ -48,12 +49,16 @@ class MemDevice final : public VirtioDevice {
     uint64_t slot_bytes = 0;    // whole blocks; the pluggable memory is whole slots
     std::unique_ptr<MemSlots> slots;
     Journal* journal = nullptr;  // told when all that was asked for is plugged; outlives the device
+    std::optional<MemState> state;  // of a snapshot; `memory` has nothing plugged
   };
 
   static Result<std::unique_ptr<MemDevice>> Create(Options options);
   ~MemDevice() override;
 
   const MemMetrics& metrics() const { return metrics_; }
+  // For a snapshot; in a DeviceHold, or under DeviceState::WithDevice(). What the host still has to
+  // clear away is none of it.
+  MemState Save() const;
 
   // For clients, in bytes. A size is a multiple of the block size and at most the region's; the
   // driver must be up.
@@ -101,6 +106,7 @@ class MemDevice final : public VirtioDevice {
   enum class Drained { kEmpty, kAtLimit, kBreach };
 
   MemDevice(Options options, Fd left_over);
+  Status Restore(const MemState& state);
 
   Drained Drain(int64_t& budget);
   // Answers the request, or makes it pending and starts the host's part of it.

@@ -17,6 +17,16 @@ SlotWork::SlotWork(const GuestMemory& memory, uint64_t slot_bytes, std::unique_p
       metrics_(metrics),
       shown_(pluggable_.range().size_bytes / slot_bytes) {}
 
+Status SlotWork::ShowPlugged() {
+  const uint64_t blocks = slot_bytes_ / pluggable_.block_bytes();
+  for (size_t slot = 0; slot < shown_.size(); ++slot) {
+    if (pluggable_.CountPlugged({.first = slot * blocks, .count = blocks}) == 0) continue;
+    TRY(slots_->Show(slot));
+    shown_[slot] = true;
+  }
+  return {};
+}
+
 void SlotWork::Start(Job job, Blocks blocks) {
   EMBER_CHECK(!busy());
   job_ = job;

@@ -34,6 +34,9 @@ class SlotWork {
   SlotWork(const GuestMemory& memory, uint64_t slot_bytes, std::unique_ptr<MemSlots> slots,
            MemMetrics& metrics);
 
+  // Shows all slots that have a plugged block, before any work.
+  Status ShowPlugged();
+
   // Begins to get blocks ready that are not plugged, and are then; or clears away blocks that were
   // unplugged just now. Not while busy.
   void StartPlug(Blocks blocks);

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "snapshot/fields.h"
 #include "tests/virtio/mem/mem_bench.h"
 
 namespace ember::virtio::testing {
@@ -397,6 +400,55 @@ TEST(MemDeviceTest, FinishesTheRequestUnderWayToRest) {
   EXPECT_EQ(bench.rig.Save().device.queues[0].position, 2);
   EXPECT_EQ(bench.Take().type, kAck);
   EXPECT_TRUE(bench.slots->shown.empty());
+}
+
+// A device over memory of its own, with the state as it comes from a file.
+struct MemCopy {
+  explicit MemCopy(const MemState& state)
+      : device(MemDevice::Create(
+            {.memory = ram.memory(),
+             .slot_bytes = kMemSlot,
+             .slots = std::make_unique<FakeMemSlots>(slots),
+             .state = snapshot::FromTree<MemState>(snapshot::ToTree(state), 1).value()})) {}
+  std::string error() const { return device ? "none" : device.error().message(); }
+
+  GuestRam ram{MemOptions()};
+  std::shared_ptr<FakeMemSlots::Record> slots = std::make_shared<FakeMemSlots::Record>();
+  Result<std::unique_ptr<MemDevice>> device;
+};
+
+TEST(MemStateTest, IsWhatIsPluggedAndAskedFor) {
+  MemBench bench;
+  ASSERT_EQ(bench.Plug(0), kAck);
+  ASSERT_EQ(bench.Plug(9, 4), kAck);
+  ASSERT_TRUE(bench.Request(2 * kMemSlot));
+  const MemCopy copy(bench.device->Save());
+  ASSERT_TRUE(copy.device) << copy.error();
+  EXPECT_EQ((*copy.device)->plugged_bytes(), 5 * kMemBlock);
+  EXPECT_EQ((*copy.device)->requested_bytes(), 2 * kMemSlot);
+  EXPECT_EQ((*copy.device)->usable_bytes(), kMemBytes);
+  EXPECT_EQ(copy.slots->shown, (std::set<size_t>{0, 2, 3}));
+  const PluggableMemory& memory = *copy.ram.memory().pluggable();
+  EXPECT_EQ(memory.CountPlugged({.first = 0, .count = 1}), 1U);
+  EXPECT_EQ(memory.CountPlugged({.first = 9, .count = 4}), 4U);
+  EXPECT_EQ(memory.CountPlugged(memory.all_blocks()), 5U);
+}
+
+TEST(MemStateTest, MustBeOneThatClientAndDriverCanBringAbout) {
+  MemBench bench(kMemSlot);
+  ASSERT_EQ(bench.Plug(1), kAck);
+  const MemState good = bench.device->Save();
+  EXPECT_EQ(MemCopy(good).error(), "none");
+  MemState bad = good;
+  bad.requested_bytes = 2 * kMemSlot;
+  EXPECT_THAT(MemCopy(bad).error(), HasSubstr("memory device: no client and driver"));
+  bad = good;
+  bad.plugged.pop_back();
+  EXPECT_EQ(MemCopy(bad).error(),
+            "memory device: the snapshot has bits for 24 blocks, the region 32");
+  bad = good;
+  bad.plugged[1] = std::byte{1};
+  EXPECT_EQ(MemCopy(bad).error(), "memory device: block 8 cannot be plugged");
 }
 
 }  // namespace
