@@ -82,6 +82,7 @@ NetDevice::NetDevice(std::unique_ptr<NetBackend> backend, const Options& options
       clock_(*options.clock),
       offered_(Offered(*backend_, options)),
       queue_sizes_(QueueSizes(backend_->queue_pairs())),
+      restored_(options.state.value_or(NetState{})),
       receive_limiter_(options.receive_limits, clock_.Now()),
       transmit_limiter_(options.transmit_limits, clock_.Now()),
       events_(std::move(host_side.events)),
@@ -161,6 +162,20 @@ Status NetDevice::ComeToRest() {
     pair->receiver.ComeToRest();
     pair->transmitter.ComeToRest();
   }
+  return {};
+}
+
+NetState NetDevice::Save() const {
+  return {.used_pairs = active_ == nullptr ? uint16_t{1} : active_->used_pairs,
+          .link_up = (config_.status & VIRTIO_NET_S_LINK_UP) != 0};
+}
+
+Status NetDevice::OnRestored() {
+  if (restored_.used_pairs != 1 && !UsePairs(restored_.used_pairs)) {
+    return Error(Concat("its driver uses ", restored_.used_pairs,
+                        " pairs of queues, and the back end does not"));
+  }
+  if (!restored_.link_up) active_->driver.ConfigChanged();
   return {};
 }
 

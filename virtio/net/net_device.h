@@ -18,6 +18,7 @@
 #include "virtio/net/control_queue.h"
 #include "virtio/net/metrics.h"
 #include "virtio/net/net_backend.h"
+#include "virtio/net/net_state.h"
 #include "virtio/net/receiver.h"
 #include "virtio/net/retry_timer.h"
 #include "virtio/net/transmitter.h"
@@ -43,6 +44,7 @@ class NetDevice final : public VirtioDevice {
     RateLimiterOptions receive_limits;
     RateLimiterOptions transmit_limits;
     const Clock* clock = &MonotonicClock();  // of the limiters; outlives the device
+    std::optional<NetState> state;           // of a snapshot
   };
 
   // The back end has at most kMaxQueuePairs.
@@ -51,6 +53,8 @@ class NetDevice final : public VirtioDevice {
   ~NetDevice() override;
 
   const NetMetrics& metrics() const { return metrics_; }
+  // For a snapshot; in a DeviceHold, or under DeviceState::WithDevice().
+  NetState Save() const;
   // Buckets that are given take the place of those there are. In DeviceState::WithDevice().
   void UpdateLimits(const RateLimiterOptions& receive, const RateLimiterOptions& transmit);
 
@@ -64,6 +68,8 @@ class NetDevice final : public VirtioDevice {
   // Frames that wait to be sent stay in their rings; one that waits to be received stays here, and
   // is in no snapshot.
   Status ComeToRest() override;
+  // Has the back end use the driver's pairs, and tells the driver if its link is up again.
+  Status OnRestored() override;
   int host_event_fd() const override { return events_.fd().get(); }
   void OnHostEvents() override;
   void ReadConfig(uint64_t offset, std::span<std::byte> out) const override;
@@ -128,6 +134,7 @@ class NetDevice final : public VirtioDevice {
   const Clock& clock_;
   const Features offered_;
   const std::vector<QueueSize> queue_sizes_;
+  const NetState restored_;  // a new driver's, where there is no snapshot
 
   NetMetrics metrics_;
   virtio_net_config config_{};

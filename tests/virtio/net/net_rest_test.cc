@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
+#include <utility>
 
+#include "snapshot/fields.h"
 #include "tests/virtio/net/net_bench.h"
 
 namespace ember::virtio::testing {
@@ -96,6 +99,41 @@ TEST(NetRestTest, PutsBackAFrameThatWaitsToBeSent) {
   ASSERT_TRUE(frame);
   EXPECT_EQ(frame->bytes, FrameOf(500));
   EXPECT_EQ(bench.driver.Reclaim(), 1U);
+}
+
+TEST(NetStateTest, HasTheBackEndUseTheDriversPairs) {
+  NetBench bench({.driver = {.features = kNetMultiQueue | kNetControl, .pairs = 3}, .pairs = 3});
+  ASSERT_EQ(bench.driver.UsePairs(3), 0);
+  const SavedMmio saved = bench.rig.Save();
+  const NetState state =
+      snapshot::FromTree<NetState>(snapshot::ToTree(bench.device->Save()), 1).value();
+  for (const bool refuses : {false, true}) {
+    auto backend = std::make_unique<FakeNetBackend>(uint16_t{3});
+    FakeNetBackend& used = *backend;
+    used.fail_use_pairs = refuses;
+    const auto device = *NetDevice::Create(
+        std::move(backend), {.interface_id = "eth0", .address = kAddress, .state = state});
+    FakeInterruptLine line;
+    const auto copy = *MmioTransport::Create(*device, bench.rig.ram.memory(), line);
+    const Status restored = copy->Restore(saved);
+    EXPECT_EQ(restored.has_value(), !refuses);
+    EXPECT_EQ(used.used_pairs, refuses ? 1 : 3);
+  }
+}
+
+TEST(NetStateTest, TellsADriverWhoseLinkWasDownThatItIsUp) {
+  NetBench bench;
+  bench.backend.TakeLinkDown();
+  bench.driver.Send(FrameOf(60));
+  ASSERT_FALSE(bench.device->Save().link_up);
+  const SavedMmio saved = bench.rig.Save();
+  const auto device = *NetDevice::Create(
+      std::make_unique<FakeNetBackend>(),
+      {.interface_id = "eth0", .address = kAddress, .state = bench.device->Save()});
+  FakeInterruptLine line;
+  const auto copy = *MmioTransport::Create(*device, bench.rig.ram.memory(), line);
+  ASSERT_TRUE(copy->Restore(saved));
+  EXPECT_NE(copy->state().config_generation(), saved.device.config_generation);
 }
 
 }  // namespace
