@@ -50,7 +50,17 @@ Result<std::unique_ptr<ConsoleDevice>> ConsoleDevice::Create(const Options& opti
   device->queue_sizes_.assign(2 * options.ports.size() + kControlQueueCount, kQueueSize);
   device->queue_sizes_[ToInteger(ControlQueues::kReceive)] = kControlQueueSize;
   device->queue_sizes_[ToInteger(ControlQueues::kTransmit)] = kControlQueueSize;
+  if (options.state) TRY_CONTEXT(device->Restore(*options.state), "console");
   return device;
+}
+
+Status ConsoleDevice::Restore(const ConsoleState& state) {
+  TRY(multiport_->Restore(state));
+  for (size_t i = 0; i < ports_.size(); ++i) multiport_->SetHostOpen(i, ports_[i]->open());
+  const std::optional<ConsoleSize> size = multiport_->size(0);
+  config_.cols = size.value_or(ConsoleSize{}).columns;
+  config_.rows = size.value_or(ConsoleSize{}).rows;
+  return {};
 }
 
 ConsoleDevice::ConsoleDevice(EventSet events, Timer again)

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/timer.h"
 #include "virtio/console/console_port.h"
+#include "virtio/console/console_state.h"
 #include "virtio/console/control_queues.h"
 #include "virtio/console/metrics.h"
 #include "virtio/console/multiport.h"
@@ -38,6 +39,7 @@ class ConsoleDevice final : public VirtioDevice {
   struct Options {
     std::vector<ConsolePort::Options> ports;  // 1 to kMaxPorts
     ResizeOrder resize_order = ResizeOrder::kColumnsFirst;
+    std::optional<ConsoleState> state;  // of a snapshot
   };
 
   // The sockets are there when it returns.
@@ -45,6 +47,8 @@ class ConsoleDevice final : public VirtioDevice {
   ~ConsoleDevice() override;
 
   const ConsoleMetrics& metrics() const { return metrics_; }
+  // For a snapshot; in a DeviceHold, or under DeviceState::WithDevice().
+  ConsoleState Save() const { return multiport_->Save(); }
 
   // The port of this name; nothing where there is none.
   std::optional<size_t> FindPort(std::string_view name) const;
@@ -80,6 +84,8 @@ class ConsoleDevice final : public VirtioDevice {
 
   ConsoleDevice(EventSet events, Timer again);
 
+  // The ports' clients are others than those that the driver knows of.
+  Status Restore(const ConsoleState& state);
   // What `work` on that queue came to; a breach is told to the driver.
   Progress Note(QueueIndex queue, const OrBreach<Progress>& work);
   Progress OnPortNotify(size_t port, QueueIndex queue);

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/concat.h"
+
 namespace ember::virtio {
 namespace {
 
@@ -23,6 +25,37 @@ Multiport::Multiport(std::vector<Port> ports, ResizeOrder resize_order)
 void Multiport::Reset() {
   std::ranges::fill(states_, State{});
   device_ready_ = false;
+}
+
+ConsoleState Multiport::Save() const {
+  ConsoleState state{.device_ready = device_ready_, .ports = {}};
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    state.ports.push_back({.phase = states_[i].phase,
+                           .guest_open = states_[i].guest_open,
+                           .host_open = ports_[i].host_open,
+                           .marks = states_[i].marks,
+                           .size = ports_[i].size});
+  }
+  return state;
+}
+
+Status Multiport::Restore(const ConsoleState& state) {
+  if (state.ports.size() != ports_.size()) {
+    return Error(
+        Concat("the snapshot has ", state.ports.size(), " ports, the device ", ports_.size()));
+  }
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    const ConsolePortState& port = state.ports[i];
+    const bool resizes = (port.marks & Mark(kResize)) != 0;
+    if (port.marks >= Mark(kKinds) || (resizes && !port.size)) {
+      return Error(Concat("port ", i, " has nothing to say of kinds ", port.marks));
+    }
+    states_[i] = {.phase = port.phase, .guest_open = port.guest_open, .marks = port.marks};
+    ports_[i].host_open = port.host_open;
+    ports_[i].size = port.size;
+  }
+  device_ready_ = state.device_ready;
+  return {};
 }
 
 bool Multiport::OnMessage(const virtio_console_control& message) {

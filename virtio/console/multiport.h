@@ -12,7 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "virtio/console/console_size.h"
+#include "virtio/console/console_state.h"
 
 namespace ember::virtio {
 
@@ -39,6 +41,10 @@ class Multiport {
 
   Multiport(std::vector<Port> ports, ResizeOrder resize_order);
 
+  // For a snapshot, and back. An error: there are other ports, or no conversation comes there.
+  ConsoleState Save() const;
+  Status Restore(const ConsoleState& state);
+
   // As before DEVICE_READY: for a new driver.
   void Reset();
 
@@ -52,13 +58,15 @@ class Multiport {
   std::span<const std::byte> NextMessage(std::span<std::byte, kMaxMessageBytes> room) const;
   void DropMessage();
 
+  // The last size that the driver was told of, or will be.
+  std::optional<ConsoleSize> size(size_t port) const { return ports_[port].size; }
   // Whether the driver has the port open.
   bool guest_open(size_t port) const { return states_[port].guest_open; }
 
  private:
   // The kinds of message, in the order in which they are sent.
   enum Kind : uint8_t { kAdd, kConsole, kName, kResize, kOpen, kKinds };
-  enum class Phase : uint8_t { kUnknown, kAdded, kReady };
+  using Phase = ConsolePortPhase;
   struct State {
     Phase phase = Phase::kUnknown;
     bool guest_open = false;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/concat.h"
+#include "snapshot/fields.h"
 #include "tests/virtio/console/console_bench.h"
 
 namespace ember::virtio::testing {
@@ -446,6 +447,39 @@ TEST(ConsoleRestTest, PutsBackItsRoomAndPassesOutputOnToRest) {
   const uint16_t before = output.used_index();
   EXPECT_EQ(bench.rig->Save().device.queues[1].position, before + 1);
   EXPECT_EQ(bench.device->metrics().output_bytes.value(), uint64_t{1} << 20);
+}
+
+// What the driver knows of a port's clients is of another machine's.
+TEST(ConsoleStateTest, GoesOnWithTheConversation) {
+  ConsoleBench bench({{.name = "con", .is_console = true}, {.name = "agent", .log_bytes = 0}});
+  bench.guest->StartAndOpen();
+  const ConsoleSocket client = bench.Attach(1);
+  bench.guest->PostControl(4);
+  bench.guest->TakeControl();
+  const SavedMmio saved = bench.rig->Save();
+  ConsoleDevice::Options options = bench.options;
+  options.state =
+      snapshot::FromTree<ConsoleState>(snapshot::ToTree(bench.device->Save()), 1).value();
+  EXPECT_TRUE(options.state->ports[1].host_open);
+  for (ConsolePort::Options& port : options.ports) port.socket_path += ".copy";
+  const auto device = *ConsoleDevice::Create(options);
+  FakeInterruptLine line;
+  const auto copy = *MmioTransport::Create(*device, bench.rig->ram.memory(), line);
+  ASSERT_TRUE(copy->Restore(saved));
+  copy->state().ProcessQueue(ControlQueues::kReceive);
+  EXPECT_EQ(bench.guest->TakeControl(),
+            (std::vector<ControlMessage>{{.port = 1, .event = kPortOpen, .value = 0}}));
+}
+
+TEST(ConsoleStateTest, MustBeOfTheSamePorts) {
+  ConsoleBench bench;
+  ConsoleDevice::Options options = bench.options;
+  for (ConsolePort::Options& port : options.ports) port.socket_path += ".copy";
+  options.state = bench.device->Save();
+  options.state->ports.pop_back();
+  const auto device = ConsoleDevice::Create(options);
+  ASSERT_FALSE(device);
+  EXPECT_EQ(device.error().message(), "console: the snapshot has 1 ports, the device 2");
 }
 
 }  // namespace
