@@ -18,6 +18,7 @@
 #include "firmware/platform.h"
 #include "kvm/vm.h"
 #include "memory/guest_memory.h"
+#include "vmm/snapshot/board_state.h"
 
 namespace ember::vmm {
 
@@ -44,6 +45,7 @@ class Board {
     TokenBucketOptions console_limit;            // of output; what is beyond it is dropped
     std::optional<Fd> console_input;             // none: the console hears nothing
     std::optional<BootTimer::Start> boot_timer;  // none: there is no boot timer
+    std::optional<BoardState> state;             // of a snapshot
   };
 
   static Result<std::unique_ptr<Board>> Create(Options options);
@@ -54,8 +56,13 @@ class Board {
   Bus& mmio();
   Bus& pio();
 
+  // For a snapshot. No vCPU runs.
+  BoardState Save() const;
+
   // The next free place for a virtio device. The error says how many there are.
   Result<firmware::MmioDevice> TakeVirtioPlace();
+  // The one that a device of a snapshot has. An error: there is none like it, or it is taken.
+  Result<firmware::MmioDevice> TakeVirtioPlace(GuestAddress address, Gsi gsi);
   // The machine as firmware tables should describe it, with all places taken so far.
   firmware::Platform Describe(const GuestMemory& memory, uint32_t vcpu_count) const;
 

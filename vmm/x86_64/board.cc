@@ -1,5 +1,6 @@
 #include "vmm/board.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -38,6 +39,13 @@ constexpr Gsi kPowerGsi{9};
 constexpr std::array<uint32_t, 18> kVirtioGsis = {5,  6,  7,  10, 11, 12, 14, 15, 16,
                                                   17, 18, 19, 20, 21, 22, 23, 8,  13};
 
+// The place of that number, which is below that of kVirtioGsis.
+constexpr firmware::MmioDevice VirtioPlace(size_t index) {
+  constexpr uint64_t kSize = virtio::MmioTransport::kSizeBytes;
+  return {.range = {.start = GuestAddress{kVirtioAddress} + index * kSize, .size_bytes = kSize},
+          .gsi = Gsi{kVirtioGsis[index]}};
+}
+
 // How long a console's reader may keep the end of the machine waiting.
 constexpr std::chrono::milliseconds kDrainTime{500};
 
@@ -63,6 +71,8 @@ class Board::Impl {
   std::shared_ptr<PanicReport> panic_report;
   UartMetrics uart_metrics{};
 
+  bool IsTaken(const firmware::MmioDevice& place) const;
+
  private:
   Status AddConsole(Options& options);
   Status AddPower(const Options& options);
@@ -83,7 +93,8 @@ Status Board::Impl::AddConsole(Options& options) {
   com1_line = TRY(options.vm.CreateInterruptLine(kCom1Gsi));
   serial_output = TRY(SerialOutput::Create(options.loop, std::move(options.console_output),
                                            options.console_limit, MonotonicClock()));
-  serial = std::make_shared<Serial>(*com1_line, *serial_output);
+  serial = std::make_shared<Serial>(*com1_line, *serial_output,
+                                    options.state ? options.state->serial : Serial::State{});
   TRY(pio.Insert({.base = kCom1Port, .size_bytes = Serial::kRegisterBytes}, serial));
   if (options.console_input) {
     serial_input =
@@ -97,13 +108,16 @@ Status Board::Impl::AddConsole(Options& options) {
 
 Status Board::Impl::AddKeyboard(const Options& options) {
   keyboard_line = TRY(options.vm.CreateInterruptLine(kKeyboardGsi));
-  i8042 = std::make_shared<I8042>(*keyboard_line, options.requests);
+  I8042::State state;
+  if (options.state) state = options.state->keyboard.value_or(state);
+  i8042 = std::make_shared<I8042>(*keyboard_line, options.requests, state);
   return pio.Insert({.base = kI8042Port, .size_bytes = I8042::kRegisterBytes}, i8042);
 }
 
 Status Board::Impl::AddPower(const Options& options) {
   power_line = TRY(options.vm.CreateInterruptLine(kPowerGsi));
-  event_register = std::make_shared<AcpiEventRegister>(*power_line);
+  event_register = std::make_shared<AcpiEventRegister>(
+      *power_line, options.state ? options.state->power : AcpiEventRegister::State{});
   TRY(mmio.Insert({.base = kEventRegisterAddress, .size_bytes = AcpiEventRegister::kRegisterBytes},
                   event_register));
   TRY(pio.Insert({.base = kSleepPort, .size_bytes = AcpiSleepRegisters::kRegisterBytes},
@@ -130,18 +144,37 @@ Result<std::unique_ptr<Board>> Board::Create(Options options) {
 Bus& Board::mmio() { return impl_->mmio; }
 Bus& Board::pio() { return impl_->pio; }
 
+BoardState Board::Save() const {
+  return {.serial = impl_->serial->Save(),
+          .keyboard = impl_->i8042->Save(),
+          .power = impl_->event_register->Save()};
+}
+
+bool Board::Impl::IsTaken(const firmware::MmioDevice& place) const {
+  return std::ranges::any_of(virtio_places, [&](const firmware::MmioDevice& taken) {
+    return taken.range.start == place.range.start;
+  });
+}
+
 Result<firmware::MmioDevice> Board::TakeVirtioPlace() {
-  const size_t index = impl_->virtio_places.size();
-  if (index >= kVirtioGsis.size()) {
-    return Error(
-        Concat("no more than ", kVirtioGsis.size(), " virtio devices fit on the MMIO bus"));
+  for (size_t i = 0; i < kVirtioGsis.size(); ++i) {
+    const firmware::MmioDevice place = VirtioPlace(i);
+    if (impl_->IsTaken(place)) continue;
+    impl_->virtio_places.push_back(place);
+    return place;
   }
-  constexpr uint64_t kSize = virtio::MmioTransport::kSizeBytes;
-  const firmware::MmioDevice place{
-      .range = {.start = GuestAddress{kVirtioAddress} + index * kSize, .size_bytes = kSize},
-      .gsi = Gsi{kVirtioGsis[index]}};
-  impl_->virtio_places.push_back(place);
-  return place;
+  return Error(Concat("no more than ", kVirtioGsis.size(), " virtio devices fit on the MMIO bus"));
+}
+
+Result<firmware::MmioDevice> Board::TakeVirtioPlace(GuestAddress address, Gsi gsi) {
+  for (size_t i = 0; i < kVirtioGsis.size(); ++i) {
+    const firmware::MmioDevice place = VirtioPlace(i);
+    if (place.range.start != address || place.gsi != gsi || impl_->IsTaken(place)) continue;
+    impl_->virtio_places.push_back(place);
+    return place;
+  }
+  return Error(Concat("there is no free place at ", Hex{ToInteger(address)}, " with interrupt ",
+                      static_cast<uint32_t>(gsi)));
 }
 
 firmware::Platform Board::Describe(const GuestMemory& memory, uint32_t vcpu_count) const {
