@@ -39,9 +39,16 @@ Result<Reply> DeviceSet::Perform(const DeviceAction& action, VmConfig& config) {
   return std::visit([&](const auto& alternative) { return Do(alternative, config); }, action);
 }
 
+Result<firmware::MmioDevice> DeviceSet::TakePlace(virtio::DeviceId type, const std::string& id) {
+  if (site_.states == nullptr) return site_.board.TakeVirtioPlace();
+  const VirtioState* const state = site_.states->Find(type, id);
+  if (state == nullptr) return Error("the snapshot has no such device");
+  return site_.board.TakeVirtioPlace(state->address, Gsi{state->gsi});
+}
+
 Result<std::unique_ptr<VirtioAttachment>> DeviceSet::Attach(
-    std::unique_ptr<virtio::VirtioDevice> device, ThreadChoice thread) {
-  const firmware::MmioDevice place = TRY(site_.board.TakeVirtioPlace());
+    const std::string& id, std::unique_ptr<virtio::VirtioDevice> device, ThreadChoice thread) {
+  const firmware::MmioDevice place = TRY(TakePlace(device->id(), id));
   return VirtioAttachment::Create(std::move(device), {.vm = site_.vm,
                                                       .mmio = site_.board.mmio(),
                                                       .loop = site_.loop,
@@ -58,13 +65,16 @@ Status DeviceSet::AddDrive(const DriveConfig& drive) {
     socket_drives_.push_back(TRY(Plug(drive.drive_id, std::move(device), drive.thread)));
     return {};
   }
-  std::unique_ptr<virtio::BlockDevice> device = TRY(CreateDrive(drive));
+  std::unique_ptr<virtio::BlockDevice> device = TRY(CreateDrive(
+      drive, Remembered(virtio::DeviceId::kBlock, drive.drive_id, &VirtioState::capacity_sectors)));
   drives_.push_back(TRY(Plug(drive.drive_id, std::move(device), drive.thread)));
   return {};
 }
 
 Status DeviceSet::AddPmem(const PmemConfig& pmem) {
-  PmemParts parts = TRY(CreatePmem(pmem, site_.vm, addresses_));
+  PmemParts parts =
+      TRY(CreatePmem(pmem, site_.vm, addresses_,
+                     Remembered(virtio::DeviceId::kPmem, pmem.id, &VirtioState::memory)));
   auto plugged = TRY(Plug(pmem.id, std::move(parts.device), pmem.thread));
   pmem_.push_back({.plugged = std::move(plugged), .slot = std::move(parts.slot)});
   return {};
@@ -84,7 +94,8 @@ Result<Reply> DeviceSet::Do(const PatchPmem& action, VmConfig& config) {
 }
 
 Status DeviceSet::AddBalloon(const BalloonConfig& balloon) {
-  std::unique_ptr<virtio::BalloonDevice> device = TRY(CreateBalloon(balloon));
+  std::unique_ptr<virtio::BalloonDevice> device = TRY(CreateBalloon(
+      balloon, Remembered(virtio::DeviceId::kBalloon, "balloon", &VirtioState::balloon)));
   balloon_ = TRY(Plug("balloon", std::move(device), balloon.thread));
   return {};
 }
@@ -111,7 +122,9 @@ Status DeviceSet::AddNetworkInterface(const NetworkInterfaceConfig& interface,
     return std::ranges::find(ids, interface.iface_id) != ids.end();
   };
   if (mmds && leads_to_it()) metadata = {.service = metadata_.get(), .address = mmds->ipv4_address};
-  std::unique_ptr<virtio::NetDevice> device = TRY(CreateNetworkInterface(interface, metadata));
+  std::unique_ptr<virtio::NetDevice> device = TRY(CreateNetworkInterface(
+      interface, metadata,
+      Remembered(virtio::DeviceId::kNet, interface.iface_id, &VirtioState::net)));
   network_interfaces_.push_back(TRY(Plug(interface.iface_id, std::move(device), interface.thread)));
   return {};
 }
@@ -123,7 +136,9 @@ Status DeviceSet::AddEntropy(const EntropyConfig& entropy) {
 }
 
 Status DeviceSet::AddConsole(const ConsoleConfig& console) {
-  std::unique_ptr<virtio::ConsoleDevice> device = TRY(CreateConsole(console, site_.journal));
+  std::unique_ptr<virtio::ConsoleDevice> device =
+      TRY(CreateConsole(console, site_.journal,
+                        Remembered(virtio::DeviceId::kConsole, "console", &VirtioState::console)));
   console_.emplace(TRY(Plug("console", std::move(device), console.thread)));
   return {};
 }
@@ -136,7 +151,8 @@ Status DeviceSet::AddVsock(const VsockConfig& vsock) {
 
 Status DeviceSet::AddMemoryHotplug(const MemoryHotplugConfig& memory) {
   std::unique_ptr<virtio::MemDevice> device =
-      TRY(CreateMemoryHotplug(memory, site_.vm, site_.memory, &site_.journal));
+      TRY(CreateMemoryHotplug(memory, site_.vm, site_.memory, &site_.journal,
+                              Remembered(virtio::DeviceId::kMem, "memory", &VirtioState::hotplug)));
   memory_hotplug_ = TRY(Plug("memory", std::move(device), memory.thread));
   return {};
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,7 @@
 #include "vmm/config.h"
 #include "vmm/metrics/machine_metrics.h"
 #include "vmm/reply.h"
+#include "vmm/snapshot/device_states.h"
 #include "vmm/virtio_attachment.h"
 #include "vmm/vitals.h"
 
@@ -49,6 +51,14 @@ class DeviceSet {
     const GuestMemory& memory;
     mmds::Metadata& metadata;
     AddressAllocator addresses;  // for memory that devices bring
+    // Of a snapshot, until RestoreDrivers(): each device gets its place back, and what it
+    // remembered. Null: a new machine's.
+    const DeviceStates* states = nullptr;
+  };
+  // Devices that stay at rest for as long as this lives, and what they are.
+  struct AtRest {
+    std::vector<virtio::DeviceHold> holds;
+    DeviceStates states;
   };
 
   // Plugs in the devices of `config`, in the order in which the guest finds them. An error names
@@ -58,6 +68,14 @@ class DeviceSet {
   // Carries out what is asked of one device, and writes down in `config` what has changed. An error
   // leaves both as they were.
   Result<Reply> Perform(const DeviceAction& action, VmConfig& config);
+
+  // For a snapshot of a machine whose vCPUs are paused: brings every device to rest, which may take
+  // as long as the host's disks like. An error names a device that cannot rest; all go on then.
+  // vmm/snapshot/device_set_save.cc.
+  Result<AtRest> Rest();
+  // Gives the devices, which were made with Site::states, their drivers back. Once memory and
+  // interrupt controllers are restored, before any vCPU runs. The error names a device.
+  Status RestoreDrivers();
 
   // Adds where the devices count; borrowed from them.
   void AddTo(MachineMetrics& metrics) const;
@@ -82,10 +100,24 @@ class DeviceSet {
                                ThreadChoice thread) {
     Device* const borrowed = device.get();
     return Plugged<Device>{
-        .id = id, .device = borrowed, .attachment = TRY(Attach(std::move(device), thread))};
+        .id = id, .device = borrowed, .attachment = TRY(Attach(id, std::move(device), thread))};
   }
-  Result<std::unique_ptr<VirtioAttachment>> Attach(std::unique_ptr<virtio::VirtioDevice> device,
+  Result<std::unique_ptr<VirtioAttachment>> Attach(const std::string& id,
+                                                   std::unique_ptr<virtio::VirtioDevice> device,
                                                    ThreadChoice thread);
+  Result<firmware::MmioDevice> TakePlace(virtio::DeviceId type, const std::string& id);
+  // Calls `task` with each Plugged, until it fails.
+  template <typename Task>
+  Status ForEachPlugged(Task&& task);
+  // What a device of a snapshot remembered; nothing for a new machine's.
+  template <typename State>
+  std::optional<State> Remembered(virtio::DeviceId type, std::string_view id,
+                                  std::optional<State> VirtioState::*state) const {
+    const VirtioState* const found =
+        site_.states == nullptr ? nullptr : site_.states->Find(type, id);
+    if (found == nullptr) return std::nullopt;
+    return found->*state;
+  }
   Status AddDrive(const DriveConfig& drive);
   Status AddPmem(const PmemConfig& pmem);
   Status AddBalloon(const BalloonConfig& balloon);

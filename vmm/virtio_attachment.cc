@@ -7,7 +7,7 @@ namespace ember::vmm {
 
 Result<std::unique_ptr<VirtioAttachment>> VirtioAttachment::Create(
     std::unique_ptr<virtio::VirtioDevice> device, const Site& site) {
-  std::unique_ptr<VirtioAttachment> attachment(new VirtioAttachment);
+  std::unique_ptr<VirtioAttachment> attachment(new VirtioAttachment(site.place));
   attachment->device_ = std::move(device);
   attachment->line_ = TRY(site.vm.CreateInterruptLine(site.place.gsi));
   attachment->transport_ =

@@ -16,6 +16,7 @@
 #include "kvm/vm.h"
 #include "memory/guest_memory.h"
 #include "virtio/mmio_transport.h"
+#include "virtio/saved_device.h"
 #include "virtio/virtio_device.h"
 #include "vmm/thread_choice.h"
 #include "vmm/vitals.h"
@@ -52,18 +53,25 @@ class VirtioAttachment {
   decltype(auto) WithDevice(Task&& task) {
     return transport_->state().WithDevice(std::forward<Task>(task));
   }
+  const firmware::MmioDevice& place() const { return place_; }
+  // For a snapshot: holds the device still, and says what its driver has set up, once at rest.
+  virtio::DeviceHold Hold() { return virtio::DeviceHold(transport_->state()); }
+  Result<virtio::SavedMmio> Save(virtio::DeviceHold& hold) const { return transport_->Save(hold); }
+  // Once the machine's memory and interrupt controllers are restored, before any vCPU runs.
+  Status Restore(const virtio::SavedMmio& saved) { return transport_->Restore(saved); }
   // What the driver did to the registers. Any thread.
   const virtio::TransportMetrics& metrics() const { return transport_->state().metrics(); }
   // Tells the driver that the device's configuration reads differently now. Any thread.
   void ConfigChanged() { transport_->state().ConfigChanged(); }
 
  private:
-  VirtioAttachment() = default;
+  explicit VirtioAttachment(const firmware::MmioDevice& place) : place_(place) {}
   // The device's own, once all is watched.
   Status StartThread();
   Status RingOn(const Site& site, EventLoop& loop, virtio::QueueIndex queue);
   Status WatchHostEvents(EventLoop& loop);
 
+  const firmware::MmioDevice place_;
   // Each uses those before it.
   std::unique_ptr<virtio::VirtioDevice> device_;
   std::unique_ptr<InterruptLine> line_;

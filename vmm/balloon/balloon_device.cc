@@ -25,13 +25,15 @@ constexpr std::string_view kStatisticNames[virtio::kBalloonStatisticCount] = {
 
 }  // namespace
 
-Result<std::unique_ptr<BalloonDevice>> CreateBalloon(const BalloonConfig& balloon) {
+Result<std::unique_ptr<BalloonDevice>> CreateBalloon(const BalloonConfig& balloon,
+                                                     std::optional<virtio::BalloonState> state) {
   return BalloonDevice::Create(
       {.target_pages = uint64_t{balloon.amount_mib} * kPagesPerMib,
        .deflate_on_oom = balloon.deflate_on_oom,
        .statistics_interval = std::chrono::seconds(balloon.stats_polling_interval_s),
        .free_page_hinting = balloon.free_page_hinting,
-       .free_page_reporting = balloon.free_page_reporting});
+       .free_page_reporting = balloon.free_page_reporting,
+       .state = std::move(state)});
 }
 
 Status Update(BalloonDevice& device, const BalloonUpdate& update) {

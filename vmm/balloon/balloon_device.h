@@ -2,6 +2,7 @@
 #define EMBER_VMM_BALLOON_BALLOON_DEVICE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -11,7 +12,8 @@
 // What the machine makes of a balloon.
 namespace ember::vmm {
 
-Result<std::unique_ptr<virtio::BalloonDevice>> CreateBalloon(const BalloonConfig& balloon);
+Result<std::unique_ptr<virtio::BalloonDevice>> CreateBalloon(
+    const BalloonConfig& balloon, std::optional<virtio::BalloonState> state = std::nullopt);
 
 // As BalloonDevice::SetTarget() and SetStatisticsInterval(). While nobody else is in the device.
 Status Update(virtio::BalloonDevice& device, const BalloonUpdate& update);

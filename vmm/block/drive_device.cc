@@ -24,7 +24,8 @@ Result<std::unique_ptr<virtio::Disk>> OpenDisk(const DriveConfig& drive, const s
   return std::unique_ptr<virtio::Disk>(TRY(virtio::DiskFile::Open(path, access, cache)));
 }
 
-Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(const DriveConfig& drive) {
+Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(
+    const DriveConfig& drive, std::optional<uint64_t> known_capacity_sectors) {
   std::unique_ptr<virtio::Disk> disk = TRY(OpenDisk(drive, drive.path_on_host));
   std::unique_ptr<virtio::IoEngine> engine;
   if (drive.io_engine == IoEngine::kAsync) engine = TRY(virtio::CreateUringEngine(*disk));
@@ -35,7 +36,8 @@ Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(const DriveConfig& driv
                                       .cache_type = ToDevice(drive.cache_type),
                                       .discard = discard,
                                       .queue_count = drive.queues,
-                                      .rate_limiter = ToOptions(drive.rate_limiter)});
+                                      .rate_limiter = ToOptions(drive.rate_limiter),
+                                      .known_capacity_sectors = known_capacity_sectors});
 }
 
 Result<std::unique_ptr<virtio::vhost_user::BlockDevice>> CreateSocketDrive(

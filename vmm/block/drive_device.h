@@ -1,7 +1,9 @@
 #ifndef EMBER_VMM_BLOCK_DRIVE_DEVICE_H_
 #define EMBER_VMM_BLOCK_DRIVE_DEVICE_H_
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -15,8 +17,9 @@ namespace ember::vmm {
 // The disk of a drive, at `path`: its own, or one to take its place.
 Result<std::unique_ptr<virtio::Disk>> OpenDisk(const DriveConfig& drive, const std::string& path);
 
-// The device of a drive, its files open.
-Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(const DriveConfig& drive);
+// The device of a drive, its files open; of a snapshot where its driver knows a capacity.
+Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(
+    const DriveConfig& drive, std::optional<uint64_t> known_capacity_sectors = std::nullopt);
 
 // The same for a drive with a socket, its back end connected.
 Result<std::unique_ptr<virtio::vhost_user::BlockDevice>> CreateSocketDrive(

@@ -1,12 +1,14 @@
 #include "vmm/console/console_device.h"
 
+#include <utility>
+
 namespace ember::vmm {
 
 static_assert(kMaxConsolePorts == virtio::ConsoleDevice::kMaxPorts);
 static_assert(kMaxPortIdBytes == virtio::Multiport::kMaxNameBytes);
 
-Result<std::unique_ptr<virtio::ConsoleDevice>> CreateConsole(const ConsoleConfig& console,
-                                                             Journal& journal) {
+Result<std::unique_ptr<virtio::ConsoleDevice>> CreateConsole(
+    const ConsoleConfig& console, Journal& journal, std::optional<virtio::ConsoleState> state) {
   virtio::ConsoleDevice::Options options;
   for (const ConsolePortConfig& port : console.ports) {
     options.ports.push_back({.name = port.id,
@@ -19,6 +21,7 @@ Result<std::unique_ptr<virtio::ConsoleDevice>> CreateConsole(const ConsoleConfig
   options.resize_order = console.resize_order == ConsoleResizeOrder::kRowsFirst
                              ? virtio::ResizeOrder::kRowsFirst
                              : virtio::ResizeOrder::kColumnsFirst;
+  options.state = std::move(state);
   return virtio::ConsoleDevice::Create(options);
 }
 

@@ -2,6 +2,7 @@
 #define EMBER_VMM_CONSOLE_CONSOLE_DEVICE_H_
 
 #include <memory>
+#include <optional>
 
 #include "base/journal.h"
 #include "base/result.h"
@@ -12,8 +13,9 @@ namespace ember::vmm {
 
 // The device of a console, its sockets there and its files open. The journal hears
 // of clients, and outlives it.
-Result<std::unique_ptr<virtio::ConsoleDevice>> CreateConsole(const ConsoleConfig& console,
-                                                             Journal& journal);
+Result<std::unique_ptr<virtio::ConsoleDevice>> CreateConsole(
+    const ConsoleConfig& console, Journal& journal,
+    std::optional<virtio::ConsoleState> state = std::nullopt);
 
 }  // namespace ember::vmm
 

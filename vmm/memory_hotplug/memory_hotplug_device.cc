@@ -23,16 +23,16 @@ Result<PluggableMemory::Options> TakePluggable(const MemoryHotplugConfig& memory
   return PluggableMemory::Options{.range = range, .block_bytes = block_bytes};
 }
 
-Result<std::unique_ptr<virtio::MemDevice>> CreateMemoryHotplug(const MemoryHotplugConfig& memory,
-                                                               kvm::Vm& vm,
-                                                               const GuestMemory& guest_memory,
-                                                               Journal* journal) {
+Result<std::unique_ptr<virtio::MemDevice>> CreateMemoryHotplug(
+    const MemoryHotplugConfig& memory, kvm::Vm& vm, const GuestMemory& guest_memory,
+    Journal* journal, std::optional<virtio::MemState> state) {
   const uint64_t slot_bytes = memory.slot_size_mib * kMib;
   return virtio::MemDevice::Create(
       {.memory = guest_memory,
        .slot_bytes = slot_bytes,
        .slots = std::make_unique<KvmMemSlots>(vm, *guest_memory.pluggable(), slot_bytes),
-       .journal = journal});
+       .journal = journal,
+       .state = std::move(state)});
 }
 
 Status Update(virtio::MemDevice& device, const MemoryHotplugUpdate& update) {

@@ -2,6 +2,7 @@
 #define EMBER_VMM_MEMORY_HOTPLUG_MEMORY_HOTPLUG_DEVICE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/journal.h"
@@ -20,10 +21,9 @@ Result<PluggableMemory::Options> TakePluggable(const MemoryHotplugConfig& memory
                                                AddressAllocator& addresses);
 // The device for the pluggable memory of `guest_memory`; both outlive it, and so
 // does the journal, which hears of what is plugged.
-Result<std::unique_ptr<virtio::MemDevice>> CreateMemoryHotplug(const MemoryHotplugConfig& memory,
-                                                               kvm::Vm& vm,
-                                                               const GuestMemory& guest_memory,
-                                                               Journal* journal = nullptr);
+Result<std::unique_ptr<virtio::MemDevice>> CreateMemoryHotplug(
+    const MemoryHotplugConfig& memory, kvm::Vm& vm, const GuestMemory& guest_memory,
+    Journal* journal = nullptr, std::optional<virtio::MemState> state = std::nullopt);
 
 // As MemDevice::SetRequestedSize(). While nobody else is in the device, and so is the next.
 Status Update(virtio::MemDevice& device, const MemoryHotplugUpdate& update);

@@ -27,7 +27,8 @@ Result<std::unique_ptr<virtio::NetBackend>> OpenBackend(const NetworkInterfaceCo
 }  // namespace
 
 Result<std::unique_ptr<virtio::NetDevice>> CreateNetworkInterface(
-    const NetworkInterfaceConfig& interface, const MetadataAccess& metadata) {
+    const NetworkInterfaceConfig& interface, const MetadataAccess& metadata,
+    std::optional<virtio::NetState> state) {
   std::unique_ptr<virtio::NetBackend> backend = TRY(OpenBackend(interface));
   if (metadata.service != nullptr) {
     const mmds::Responder::Options options{.address = metadata.address, .mtu = interface.mtu};
@@ -39,7 +40,8 @@ Result<std::unique_ptr<virtio::NetDevice>> CreateNetworkInterface(
                                     .address = interface.guest_mac,
                                     .mtu = interface.mtu,
                                     .receive_limits = ToOptions(interface.rx_rate_limiter),
-                                    .transmit_limits = ToOptions(interface.tx_rate_limiter)});
+                                    .transmit_limits = ToOptions(interface.tx_rate_limiter),
+                                    .state = state});
 }
 
 }  // namespace ember::vmm

@@ -2,6 +2,7 @@
 #define EMBER_VMM_NET_NETWORK_INTERFACE_DEVICE_H_
 
 #include <memory>
+#include <optional>
 
 #include "base/result.h"
 #include "mmds/guest_service.h"
@@ -19,7 +20,8 @@ struct MetadataAccess {
 
 // The device of an interface, its tap attached or its peer connected.
 Result<std::unique_ptr<virtio::NetDevice>> CreateNetworkInterface(
-    const NetworkInterfaceConfig& interface, const MetadataAccess& metadata);
+    const NetworkInterfaceConfig& interface, const MetadataAccess& metadata,
+    std::optional<virtio::NetState> state = std::nullopt);
 
 }  // namespace ember::vmm
 

@@ -2,6 +2,7 @@
 #define EMBER_VMM_PMEM_PMEM_DEVICE_H_
 
 #include <memory>
+#include <optional>
 
 #include "base/result.h"
 #include "kvm/memory_slot.h"
@@ -9,6 +10,7 @@
 #include "memory/address_allocator.h"
 #include "virtio/pmem/pmem_device.h"
 #include "vmm/pmem/pmem.h"
+#include "vmm/snapshot/device_states.h"
 
 // What the machine makes of persistent memory.
 namespace ember::vmm {
@@ -20,8 +22,10 @@ struct PmemParts {
   kvm::MemorySlot slot;
 };
 
-// Maps the device's file and shows it to the guest at an address from `addresses`.
-Result<PmemParts> CreatePmem(const PmemConfig& pmem, kvm::Vm& vm, AddressAllocator& addresses);
+// Maps the device's file and shows it to the guest at an address from `addresses`, or where it was
+// in a snapshot. Errors: also a file of another size than there.
+Result<PmemParts> CreatePmem(const PmemConfig& pmem, kvm::Vm& vm, AddressAllocator& addresses,
+                             const std::optional<DeviceMemoryState>& state = std::nullopt);
 
 }  // namespace ember::vmm
 
