@@ -54,10 +54,11 @@ NewFile::NewFile(std::string path, std::string temporary_path, Fd fd)
 NewFile::NewFile(NewFile&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_path_(std::exchange(other.temporary_path_, {})),
-      fd_(std::move(other.fd_)) {}
+      fd_(std::move(other.fd_)),
+      kept_(other.kept_) {}
 
 NewFile::~NewFile() {
-  if (!temporary_path_.empty()) ::unlink(temporary_path_.c_str());
+  if (!kept_ && !temporary_path_.empty()) ::unlink(temporary_path_.c_str());
 }
 
 Status NewFile::Sync() {

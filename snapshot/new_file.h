@@ -37,6 +37,8 @@ class NewFile {
   Status Sync();
   // Gives it its name, in place of the file that had it, and makes that durable. After Sync().
   Status Publish();
+  // Not published, it stays under the temporary name from now on.
+  void Keep() { kept_ = true; }
 
  private:
   NewFile(std::string path, std::string temporary_path, Fd fd);
@@ -44,6 +46,7 @@ class NewFile {
   std::string path_;
   std::string temporary_path_;  // empty: published or moved from
   Fd fd_;
+  bool kept_ = false;
 };
 
 }  // namespace ember::snapshot

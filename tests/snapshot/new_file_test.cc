@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <string>
+#include <utility>
 
 #include "tests/base/temporary_directory.h"
 
@@ -44,6 +46,19 @@ TEST_F(NewFileTest, LeavesNothingWhenItIsNotPublished) {
   { Write(*NewFile::Create(path_, "new"), "half"); }
   EXPECT_EQ(TemporaryDirectory::Read(path_), "old");
   EXPECT_EQ(CountFiles(), 1U);
+}
+
+TEST_F(NewFileTest, StaysUnderItsTemporaryNameWhereItIsKept) {
+  std::string temporary;
+  {
+    NewFile file = *NewFile::Create(path_, "new");
+    Write(file, "kept");
+    temporary = file.temporary_path();
+    file.Keep();
+    const NewFile moved = std::move(file);
+  }
+  EXPECT_EQ(TemporaryDirectory::Read(temporary), "kept");
+  EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_F(NewFileTest, LeavesTheOldFileToThoseWhoHaveItOpen) {
