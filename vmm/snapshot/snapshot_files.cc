@@ -1,0 +1,135 @@
+#include "vmm/snapshot/snapshot_files.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/concat.h"
+#include "memory/dirty_pages.h"
+#include "snapshot/fields.h"
+#include "snapshot/new_file.h"
+#include "snapshot/state_file.h"
+
+namespace ember::vmm {
+namespace {
+
+// What stands behind a file's name until the file has it for good.
+std::string SuffixOf(const SnapshotName& name) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const std::byte byte : name) {
+    const auto value = std::to_integer<unsigned>(byte);
+    text += kDigits[value >> 4];
+    text += kDigits[value & 0xf];
+  }
+  return text;
+}
+
+// A place of the memory as its file has it.
+struct FilePlace {
+  size_t piece = 0;
+  uint64_t offset_bytes = 0;        // in the file
+  uint64_t piece_offset_bytes = 0;  // in the piece
+};
+
+FilePlace PlaceOf(const GuestMemory& memory, GuestAddress at) {
+  const std::vector<snapshot::MemoryPiece> pieces = snapshot::PiecesOf(memory);
+  size_t i = 0;
+  while (i < pieces.size() && !pieces[i].region.range.Contains(at)) ++i;
+  EMBER_CHECK(i < pieces.size());
+  const uint64_t inside = ToInteger(at) - ToInteger(pieces[i].region.range.start);
+  return {.piece = i,
+          .offset_bytes = pieces[i].file_offset_bytes + inside,
+          .piece_offset_bytes = inside};
+}
+
+Status WriteName(const Fd& file, const SnapshotName& name, uint64_t offset_bytes) {
+  const ssize_t count =
+      ::pwrite(file.get(), name.data(), name.size(), static_cast<off_t>(offset_bytes));
+  if (count < 0) return Error::FromErrno("pwrite");
+  if (static_cast<size_t>(count) < name.size()) return Error("the disk took only part of a name");
+  return {};
+}
+
+Result<snapshot::NewFile> WriteMemoryFile(const std::string& path, const MachineState& state,
+                                          const GuestMemory& memory, const FilePlace& name_place) {
+  snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, SuffixOf(state.name)));
+  if (state.diff) {
+    const snapshot::PageBits pages = TRY(ToPageBits(state.diff->pages, snapshot::PiecesOf(memory)));
+    TRY_CONTEXT(snapshot::WriteMemory(memory, pages, file.fd()), file.temporary_path());
+  } else {
+    TRY_CONTEXT(snapshot::WriteMemory(memory, file.fd()), file.temporary_path());
+  }
+  TRY_CONTEXT(WriteName(file.fd(), state.name, name_place.offset_bytes), file.temporary_path());
+  TRY(file.Sync());
+  return file;
+}
+
+Result<snapshot::NewFile> WriteStateFile(const std::string& path, const MachineState& state) {
+  snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, SuffixOf(state.name)));
+  const std::vector<std::byte> bytes = snapshot::EncodeStateFile(snapshot::ToTree(state));
+  if (bytes.size() > snapshot::kMaxStateFileBytes) {
+    return Error(Concat("the machine's state takes ", bytes.size(), " bytes, more than ",
+                        snapshot::kMaxStateFileBytes));
+  }
+  TRY_CONTEXT(WriteAll(file.fd(), bytes), file.temporary_path());
+  TRY(file.Sync());
+  return file;
+}
+
+bool HasName(const Fd& file, const SnapshotName& name, uint64_t offset_bytes) {
+  SnapshotName found;
+  return ReadExactAt(file, offset_bytes, found).has_value() && found == name;
+}
+
+}  // namespace
+
+Result<SnapshotName> MakeSnapshotName() {
+  SnapshotName name;
+  const ssize_t count = ::getrandom(name.data(), name.size(), GRND_NONBLOCK);
+  if (count != static_cast<ssize_t>(name.size())) return Error::FromErrno("getrandom");
+  return name;
+}
+
+Status WriteSnapshot(const SnapshotPaths& paths, MachineState state, const GuestMemory& memory,
+                     GuestAddress name_at) {
+  const FilePlace name_place = PlaceOf(memory, name_at);
+  if (state.diff) {
+    const uint64_t page = name_place.piece_offset_bytes / DirtyPages::kPageBytes;
+    state.diff->pages[name_place.piece][page / 8] |= std::byte{1} << (page % 8);
+  }
+  snapshot::NewFile memory_file = TRY(WriteMemoryFile(paths.memory, state, memory, name_place));
+  snapshot::NewFile state_file = TRY(WriteStateFile(paths.state, state));
+  Status published = state_file.Publish();
+  // Once the state has its name readers look for this memory, by either name.
+  if (state_file.temporary_path().empty()) memory_file.Keep();
+  if (!published) return published;
+  return memory_file.Publish();
+}
+
+Result<MachineState> ReadMachineState(const std::string& path) {
+  const snapshot::StateFile file = TRY(snapshot::ReadStateFile(path));
+  return TRY_CONTEXT(snapshot::FromTree<MachineState>(file.root, file.version), path);
+}
+
+Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const SnapshotName& name,
+                                  const GuestMemory& memory, GuestAddress name_at) {
+  const uint64_t offset_bytes = PlaceOf(memory, name_at).offset_bytes;
+  Result<Fd> file = OpenFile(paths.memory, Access::kReadOnly);
+  if (file && HasName(*file, name, offset_bytes)) {
+    return MemoryFile{.file = *std::move(file), .path = paths.memory};
+  }
+  std::string other_path = Concat(paths.memory, ".", SuffixOf(name));
+  Result<Fd> other = OpenFile(other_path, Access::kReadOnly);
+  if (other && HasName(*other, name, offset_bytes)) {
+    return MemoryFile{.file = *std::move(other), .path = std::move(other_path)};
+  }
+  if (!file) return std::move(file).error();
+  return Error(Concat(paths.memory, " is not the memory of the snapshot at ", paths.state));
+}
+
+}  // namespace ember::vmm
