@@ -38,8 +38,8 @@ void AcpiEventRegister::Write(uint64_t /*offset*/, std::span<const std::byte> /*
   // Read-only.
 }
 
-void AcpiEventRegister::PressPowerButton() {
-  events_.fetch_or(kPowerButton, std::memory_order_relaxed);
+void AcpiEventRegister::Raise(uint8_t event) {
+  events_.fetch_or(event, std::memory_order_relaxed);
   interrupt_.Trigger();
 }
 

@@ -50,6 +50,7 @@ class AcpiEventRegister final : public BusDevice {
  public:
   static constexpr uint64_t kRegisterBytes = 1;
   static constexpr uint8_t kPowerButton = 0x01;
+  static constexpr uint8_t kNewGeneration = 0x02;
 
   struct State {
     uint8_t events = 0;
@@ -68,9 +69,13 @@ class AcpiEventRegister final : public BusDevice {
   void Write(uint64_t offset, std::span<const std::byte> in) override;
 
   // Pressed again before the guest has looked, it is one press.
-  void PressPowerButton();
+  void PressPowerButton() { Raise(kPowerButton); }
+  // The machine is a copy: its generation id is another one now.
+  void AnnounceGeneration() { Raise(kNewGeneration); }
 
  private:
+  void Raise(uint8_t event);
+
   InterruptLine& interrupt_;
   // One variable on its own: relaxed order will do.
   std::atomic<uint8_t> events_;

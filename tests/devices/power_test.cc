@@ -59,6 +59,15 @@ TEST(AcpiEventTest, ThePowerButtonInterruptsAndIsReadOnce) {
   EXPECT_EQ(In(events, 0), 0);
 }
 
+TEST(AcpiEventTest, ANewGenerationComesBesideThePowerButton) {
+  CountingInterruptLine interrupt;
+  AcpiEventRegister events(interrupt);
+  events.PressPowerButton();
+  events.AnnounceGeneration();
+  EXPECT_EQ(interrupt.count(), 2u);
+  EXPECT_EQ(In(events, 0), AcpiEventRegister::kPowerButton | AcpiEventRegister::kNewGeneration);
+}
+
 TEST(AcpiEventTest, AGuestCannotPressIt) {
   CountingInterruptLine interrupt;
   AcpiEventRegister events(interrupt);
