@@ -29,7 +29,8 @@ struct SerialPort {
 // 5.6.9).
 struct PowerControl {
   Gsi gsi{};
-  uint64_t event_register = 0;  // MMIO byte read by the GED's _EVT: bit 0 = power button pressed
+  // MMIO byte read by the GED's _EVT: bit 0 = power button pressed, bit 1 = new generation
+  uint64_t event_register = 0;
   uint16_t sleep_control_port = 0;
   uint16_t sleep_status_port = 0;
 };
@@ -43,6 +44,9 @@ struct Platform {
   std::optional<PowerControl> power;
   std::optional<uint16_t> panic_port;  // pvpanic's one-byte register
   bool has_i8042 = false;
+  // 16 bytes of RAM by which a guest tells that it is a copy of another (Microsoft's "Virtual
+  // Machine Generation ID"); reserved in its memory map.
+  std::optional<GuestAddress> generation_id;
 };
 
 // How the guest learns of the platform. Exactly one is handed over, so that no device shows twice.

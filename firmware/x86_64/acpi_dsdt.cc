@@ -18,6 +18,7 @@ namespace {
 
 constexpr uint8_t kRevision = 2;                // integers have 64 bits
 constexpr uint64_t kPowerButtonPressed = 0x80;  // ACPI 6.4, table 5.165
+constexpr uint64_t kGenerationChanged = 0x80;   // "Virtual Machine Generation ID"
 
 // Where every PC has its keyboard controller.
 constexpr uint16_t kKeyboardDataPort = 0x60;
@@ -74,23 +75,41 @@ aml::Term PanicReport(uint16_t port) {
 
 aml::Term PowerButton() { return aml::Device("PWRB", {aml::Name("_HID", aml::EisaId("PNP0C0C"))}); }
 
-// Its interrupt says that the event register has something; a read takes it.
-aml::Term EventDevice(const PowerControl& power) {
-  const aml::Value gsi = aml::Integer(static_cast<uint32_t>(power.gsi));
-  const aml::Value button = aml::Integer(AcpiEventRegister::kPowerButton);
+// Guests know it by its compatible ids: all by the first, Linux since 6.10 by the second one too,
+// by which it also finds the driver's module.
+aml::Term GenerationId(GuestAddress at) {
+  const uint64_t address = ToInteger(at);
   return aml::Device(
-      "GED0",
-      {aml::Name("_HID", aml::String("ACPI0013")), Crs({aml::EdgeInterrupt(power.gsi)}),
-       aml::OperationRegion("EREG", {.space = aml::RegionSpace::kSystemMemory,
-                                     .start = power.event_register,
-                                     .size_bytes = AcpiEventRegister::kRegisterBytes}),
-       aml::Field("EREG", aml::FieldAccess::kByte, {{.name = "EVTS", .bits = 8}}),
-       aml::Method("_EVT", {.argument_count = 1, .serialized = true},
-                   {aml::If(aml::Equal(aml::Arg(0), gsi),
-                            {aml::Store(aml::Path("EVTS"), aml::Local(0)),
-                             aml::If(aml::And(aml::Local(0), button),
-                                     {aml::Notify(aml::Path("\\_SB.PWRB"),
-                                                  aml::Integer(kPowerButtonPressed))})})})});
+      "VGEN",
+      {aml::Name("_HID", aml::String("EMBR0001")),
+       aml::Name("_CID", aml::Package({aml::String("VM_Gen_Counter"), aml::String("VMGENCTR")})),
+       aml::Name("_DDN", aml::String("VM_Gen_Counter")),
+       aml::Name("ADDR",
+                 aml::Package({aml::Integer(address & 0xffffffff), aml::Integer(address >> 32)}))});
+}
+
+// Notifies `device` where `event` is in what the event register had.
+aml::Term NotifyOf(uint8_t event, std::string_view device, uint64_t notification) {
+  return aml::If(aml::And(aml::Local(0), aml::Integer(event)),
+                 {aml::Notify(aml::Path(device), aml::Integer(notification))});
+}
+
+// Its interrupt says that the event register has something; a read takes it.
+aml::Term EventDevice(const PowerControl& power, bool has_generation_id) {
+  const aml::Value gsi = aml::Integer(static_cast<uint32_t>(power.gsi));
+  aml::Terms events{aml::Store(aml::Path("EVTS"), aml::Local(0)),
+                    NotifyOf(AcpiEventRegister::kPowerButton, "\\_SB.PWRB", kPowerButtonPressed)};
+  if (has_generation_id) {
+    events.push_back(NotifyOf(AcpiEventRegister::kNewGeneration, "\\_SB.VGEN", kGenerationChanged));
+  }
+  return aml::Device(
+      "GED0", {aml::Name("_HID", aml::String("ACPI0013")), Crs({aml::EdgeInterrupt(power.gsi)}),
+               aml::OperationRegion("EREG", {.space = aml::RegionSpace::kSystemMemory,
+                                             .start = power.event_register,
+                                             .size_bytes = AcpiEventRegister::kRegisterBytes}),
+               aml::Field("EREG", aml::FieldAccess::kByte, {{.name = "EVTS", .bits = 8}}),
+               aml::Method("_EVT", {.argument_count = 1, .serialized = true},
+                           {aml::If(aml::Equal(aml::Arg(0), gsi), events)})});
 }
 
 // The value for the sleep control register that means soft off (ACPI 6.4, 7.4.2).
@@ -130,9 +149,10 @@ Result<std::vector<std::byte>> Dsdt(const Platform& platform) {
   if (platform.serial) devices.push_back(Serial(*platform.serial));
   if (platform.has_i8042) devices.push_back(Keyboard());
   if (platform.panic_port) devices.push_back(PanicReport(*platform.panic_port));
+  if (platform.generation_id) devices.push_back(GenerationId(*platform.generation_id));
   if (platform.power) {
     devices.push_back(PowerButton());
-    devices.push_back(EventDevice(*platform.power));
+    devices.push_back(EventDevice(*platform.power, platform.generation_id.has_value()));
   }
   aml::Terms all{aml::Scope("\\_SB", devices)};
   if (platform.power) all.push_back(SoftOff());

@@ -11,7 +11,8 @@ std::vector<MemoryMapEntry> BuildMemoryMap(const GuestMemory& memory) {
   std::vector<MemoryMapEntry> map{
       {{GuestAddress{0}, ToInteger(kMpTableArea.start)}, MemoryType::kRam},
       {kMpTableArea, MemoryType::kReserved},
-      {kAcpiArea, MemoryType::kReserved},
+      {{kAcpiArea.start, ToInteger(kKernelStart) - ToInteger(kAcpiArea.start)},
+       MemoryType::kReserved},
       {{kKernelStart, low.size_bytes - ToInteger(kKernelStart)}, MemoryType::kRam},
   };
   for (const GuestMemory::Region& region : memory.regions().subspan(1)) {

@@ -230,14 +230,14 @@ TEST(MadtTest, ApicIdsFrom255OnGetTheWideStructures) {
 TEST(DsdtTest, NamesEveryDeviceOnce) {
   const TablesInMemory tables(SamplePlatform({.processors = 32, .virtio_devices = 300}));
   const std::vector<std::string> names = DeviceNames(tables.Get("DSDT"));
-  EXPECT_EQ(names.size(), 32U + 300U + 5U);
+  EXPECT_EQ(names.size(), 32U + 300U + 6U);
   EXPECT_THAT(std::set<std::string>(names.begin(), names.end()), SizeIs(names.size()));
 }
 
 TEST(DsdtTest, ListsOnlyWhatTheMachineHas) {
-  EXPECT_THAT(
-      DeviceNames(TablesInMemory(SamplePlatform()).Get("DSDT")),
-      ElementsAre("C000", "C001", "V000", "V001", "V002", "COM1", "PS2K", "PEVT", "PWRB", "GED0"));
+  EXPECT_THAT(DeviceNames(TablesInMemory(SamplePlatform()).Get("DSDT")),
+              ElementsAre("C000", "C001", "V000", "V001", "V002", "COM1", "PS2K", "PEVT", "VGEN",
+                          "PWRB", "GED0"));
   const TablesInMemory bare(BarePlatform());
   EXPECT_THAT(DeviceNames(bare.Get("DSDT")), ElementsAre("C000"));
   EXPECT_THAT(Text(bare.Get("DSDT"), 0, bare.Get("DSDT").size()), testing::Not(HasSubstr("_S5_")));
@@ -257,7 +257,7 @@ TEST(AcpiTablesTest, MoreThanTheAreaHoldsIsAnErrorThatNamesTheTable) {
   const auto result = WriteAcpiTables(*memory, SamplePlatform({.virtio_devices = 2500}));
   ASSERT_FALSE(result.has_value());
   EXPECT_THAT(result.error().message(), HasSubstr("the DSDT of "));
-  EXPECT_THAT(result.error().message(), HasSubstr("131072"));
+  EXPECT_THAT(result.error().message(), HasSubstr("left of 122880"));
 }
 
 TEST(AcpiTablesTest, MoreThanCanBeNamedIsAnErrorWithBothNumbers) {
@@ -341,6 +341,19 @@ TEST(AcpiInterpreterTest, NothingIsNotifiedWithoutAPressOrByAnotherInterrupt) {
   EXPECT_THAT(Interpreted("execute \\_SB.GED0._EVT 9", 0), is_quiet);
   EXPECT_THAT(Interpreted("execute \\_SB.GED0._EVT 9", 2), is_quiet);
   EXPECT_THAT(Interpreted("execute \\_SB.GED0._EVT 8", 1), is_quiet);
+}
+
+TEST(AcpiInterpreterTest, ANewGenerationIsNotified) {
+  EXPECT_THAT(Interpreted("execute \\_SB.GED0._EVT 9", 2),
+              HasSubstr("Received a Device Notify on [VGEN]"));
+  const std::string both = Interpreted("execute \\_SB.GED0._EVT 9", 3);
+  EXPECT_THAT(both, HasSubstr("Notify on [VGEN]"));
+  EXPECT_THAT(both, HasSubstr("Notify on [PWRB]"));
+}
+
+TEST(AcpiInterpreterTest, TheGenerationIdIsWhereThePlatformSays) {
+  EXPECT_THAT(Interpreted("evaluate \\_SB.VGEN.ADDR", 0),
+              HasSubstr("[Integer] = 00000000000FE000"));
 }
 
 TEST(AcpiInterpreterTest, SoftOffIsSleepType5) {
