@@ -73,6 +73,8 @@ class Board {
   Status SendCtrlAltDel();
   // Any thread.
   void PressPowerButton();
+  // Tells the guest that its generation id is another one. Once interrupt controllers are restored.
+  void AnnounceGeneration();
   // Once no vCPU runs: writes what the guest has left in the console, not waiting long for a
   // reader.
   void DrainConsole();

@@ -11,6 +11,7 @@
 #include "vmm/guest_kernel.h"
 #include "vmm/memory_hotplug/memory_hotplug_device.h"
 #include "vmm/processors.h"
+#include "vmm/snapshot/snapshot_files.h"
 #include "vmm/virtual_machine.h"
 
 namespace ember::vmm {
@@ -148,11 +149,21 @@ class VirtualMachine::Builder {
   Status LoadKernel(const kvm::Vcpu& boot_vcpu) {
     const firmware::Platform platform =
         machine_->board_->Describe(*machine_->memory_, config_.machine.vcpu_count);
+    TRY(WriteGenerationId(platform));
     return LoadGuestKernel({.memory = *machine_->memory_,
                             .platform = platform,
                             .boot_source = *config_.boot_source,
                             .command_line = CommandLine(config_)},
                            boot_vcpu);
+  }
+
+  // A host that has just started may have no randomness yet; then it is zero, as of any other
+  // machine that began so.
+  Status WriteGenerationId(const firmware::Platform& platform) const {
+    if (!platform.generation_id) return {};
+    const Result<SnapshotName> id = MakeSnapshotName();
+    if (!id) return {};
+    return machine_->memory_->WriteBytes(*platform.generation_id, *id);
   }
 
   Status StartThreads(std::vector<std::unique_ptr<kvm::Vcpu>> vcpus) {

@@ -13,6 +13,7 @@
 #include "devices/serial.h"
 #include "devices/serial_input.h"
 #include "devices/serial_output.h"
+#include "firmware/x86_64/layout.h"
 #include "virtio/mmio_transport.h"
 
 namespace ember::vmm {
@@ -190,7 +191,8 @@ firmware::Platform Board::Describe(const GuestMemory& memory, uint32_t vcpu_coun
               .sleep_control_port = kSleepPort + AcpiSleepRegisters::kControlOffset,
               .sleep_status_port = kSleepPort + AcpiSleepRegisters::kStatusOffset},
       .panic_port = kPanicPort,
-      .has_i8042 = true};
+      .has_i8042 = true,
+      .generation_id = firmware::x86_64::kGenerationId};
   for (const GuestMemory::Region& region : memory.regions()) platform.ram.push_back(region.range);
   // KVM gives each vCPU its index as APIC id.
   for (uint32_t id = 0; id < vcpu_count; ++id) platform.apic_ids.push_back(id);
@@ -204,6 +206,7 @@ BoardMetrics Board::metrics() const {
 }
 
 Status Board::SendCtrlAltDel() { return impl_->i8042->SendCtrlAltDel(); }
+void Board::AnnounceGeneration() { impl_->event_register->AnnounceGeneration(); }
 void Board::PressPowerButton() { impl_->event_register->PressPowerButton(); }
 void Board::DrainConsole() { impl_->serial_output->Drain(kDrainTime); }
 
