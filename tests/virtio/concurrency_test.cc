@@ -2,6 +2,7 @@
 // ThreadSanitizer this shows that the memory orders hold (shared/virtio.md, 7 and 13).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "tests/virtio/driver/memory_disk.h"
 #include "tests/virtio/driver/rig.h"
 #include "virtio/block/block_device.h"
+#include "virtio/saved_device.h"
 
 namespace ember::virtio::testing {
 namespace {
@@ -80,6 +82,32 @@ TEST_P(ConcurrencyTest, KeepsBlockDataWhole) {
     ASSERT_EQ(bytes[0], static_cast<std::byte>(i));
     ASSERT_EQ(bytes[4095], static_cast<std::byte>(i));
   }
+}
+
+// As a snapshot is made: the vCPUs are paused, and devices' threads are not.
+TEST_P(ConcurrencyTest, AHeldDeviceStandsStillAndGoesOn) {
+  const std::unique_ptr<BlockDevice> device =
+      *BlockDevice::Create(std::make_unique<MemoryDisk>(uint64_t{1} << 20), {.drive_id = "disk"});
+  Rig rig(*device);
+  const DeviceThread thread(rig.state());
+  BlockDriver driver(rig, GetParam());
+  const GuestAddress data = rig.ram.Allocate(uint64_t{4} * 4096);
+  std::vector<std::byte> copy(size_t{4} * 4096);
+  for (int round = 0; round < 500; ++round) {
+    for (uint64_t i = 0; i < 4; ++i) driver.Put(kBlockIn, 8 * i, data + 4096 * i, 4096);
+    driver.Kick();
+    {
+      DeviceHold hold(rig.state());
+      const Result<SavedMmio> saved = rig.transport->Save(hold);
+      ASSERT_TRUE(saved) << saved.error().message();
+      ASSERT_EQ(saved->device.queues[0].position, driver.ring().used_index());
+      // These reads race with the device's writes, were there any.
+      std::ranges::copy(rig.ram.Bytes(data, copy.size()), copy.begin());
+      ASSERT_EQ(saved->device.queues[0].position, driver.ring().used_index());
+    }
+    for (int i = 0; i < 4; ++i) WaitForUsed(rig, driver.ring());
+  }
+  EXPECT_EQ(rig.driver.status() & kNeedsReset, 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Suppression, ConcurrencyTest, ::testing::Values(0, kEventIndexFeature64),
