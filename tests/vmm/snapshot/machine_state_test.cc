@@ -2,37 +2,76 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <cstdlib>
+#include <fstream>
 #include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 #include "snapshot/fields.h"
+#include "snapshot/state_file.h"
+#include "tests/base/temporary_directory.h"
+#include "tests/vmm/snapshot/sample_machine.h"
+#include "vmm/snapshot/snapshot_files.h"
 
 namespace ember::vmm {
 namespace {
 
 constexpr uint64_t kPage = 4096;
 
-MachineState Whole() {
-  MachineState state;
-  state.name.fill(std::byte{0x17});
-  state.config = "{}";
-  state.vcpus = {{.parts = {{.name = "regs", .bytes = {std::byte{1}, std::byte{2}}}}}, {}};
-  state.controllers = {{.name = "clock", .bytes = {std::byte{3}}}};
-  state.devices.devices = {{.type = 4, .id = "entropy", .gsi = 5}};
-  state.pluggable = {.start = GuestAddress{uint64_t{1} << 32}, .size_bytes = uint64_t{1} << 31};
-  return state;
+std::vector<std::byte> FileOf(const MachineState& state) {
+  return snapshot::EncodeStateFile(snapshot::ToTree(state));
 }
 
 TEST(MachineStateTest, ComesBackFromAFileAsItWas) {
-  for (const bool is_diff : {false, true}) {
-    MachineState state = Whole();
-    if (is_diff) state.diff = {.base = state.name, .pages = {{std::byte{1}}, {}}};
+  for (const MachineState& state : {testing::SampleMachine(), testing::SampleDiff()}) {
     const snapshot::StateValue tree = snapshot::ToTree(state);
     const Result<MachineState> read = snapshot::FromTree<MachineState>(tree, 1);
     ASSERT_TRUE(read) << read.error().message();
     EXPECT_EQ(snapshot::ToTree(*read), tree);
-    EXPECT_EQ(read->diff.has_value(), is_diff);
+    EXPECT_EQ(read->diff.has_value(), state.diff.has_value());
     EXPECT_EQ(read->vcpus[0].parts[0].bytes.size(), 2U);
   }
+}
+
+// EMBER_WRITE_GOLDEN=1 writes the files of a new version.
+TEST(MachineStateTest, IsTheGoldenFileByteForByte) {
+  const std::string golden = std::string(EMBER_MACHINE_GOLDEN) + "/machine_v1";
+  const auto check = [](const std::string& path, const MachineState& state) {
+    const std::vector<std::byte> file = FileOf(state);
+    const std::string_view text(static_cast<const char*>(static_cast<const void*>(file.data())),
+                                file.size());
+    if (std::getenv("EMBER_WRITE_GOLDEN") != nullptr) {
+      std::ofstream(path, std::ios::binary) << text;
+    }
+    EXPECT_TRUE(text == TemporaryDirectory::Read(path)) << path;
+    const Result<MachineState> read = ReadMachineState(path);
+    ASSERT_TRUE(read) << read.error().message();
+    EXPECT_EQ(snapshot::ToTree(*read), snapshot::ToTree(state));
+  };
+  check(golden + ".bin", testing::SampleMachine());
+  check(golden + "_diff.bin", testing::SampleDiff());
+}
+
+// A file says what was wrong with it, whichever of its fields is missing or not known.
+TEST(MachineStateTest, NeedsAllItsFieldsAndNoOthers) {
+  const snapshot::StateValue tree = snapshot::ToTree(testing::SampleMachine());
+  const auto& members = std::get<snapshot::StateValue::Map>(tree.value);
+  const auto error_of = [](const snapshot::StateValue::Map& map) {
+    const Result<MachineState> read = snapshot::FromTree<MachineState>({map}, 1);
+    return read ? std::string("none") : read.error().message();
+  };
+  for (size_t i = 0; i < members.size(); ++i) {
+    snapshot::StateValue::Map less = members;
+    less.erase(less.begin() + static_cast<ptrdiff_t>(i));
+    const std::string& name = members[i].name;
+    EXPECT_EQ(error_of(less), name == "pluggable" ? "none" : name + ": missing");
+  }
+  snapshot::StateValue::Map more = members;
+  more.push_back({.name = "more", .value = {true}});
+  EXPECT_NE(error_of(more).find("more"), std::string::npos);
 }
 
 // Of so many pages each.
