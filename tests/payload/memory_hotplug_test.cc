@@ -13,6 +13,7 @@
 #include "tests/virtio/driver/mmio_driver.h"
 #include "virtio/mmio_transport.h"
 #include "vmm/memory_hotplug/memory_hotplug_device.h"
+#include "vmm/snapshot/written_pages.h"
 
 namespace ember {
 namespace {
@@ -31,8 +32,9 @@ constexpr uint16_t kPlug = 0;
 constexpr uint16_t kUnplug = 1;
 constexpr uint16_t kAck = 0;
 
-GuestMemory::Options Options() {
+GuestMemory::Options Options(bool track_dirty_pages) {
   return {
+      .track_dirty_pages = track_dirty_pages,
       .pluggable = PluggableMemory::Options{
           .range = {.start = GuestAddress{kStart}, .size_bytes = kSize}, .block_bytes = kBlock}};
 }
@@ -40,7 +42,8 @@ GuestMemory::Options Options() {
 // The device in front of a KVM machine, its driver here, and a processor that touches memory.
 class MemoryHotplugTest : public ::testing::Test {
  protected:
-  MemoryHotplugTest() {
+  explicit MemoryHotplugTest(bool track_dirty_pages = false)
+      : guest_(16 * kMib, Options(track_dirty_pages)) {
     Must(guest_.mmio().Insert({.base = kStart, .size_bytes = kSize}, nothing_));
     constexpr uint64_t kInaccessibleFeature = 1 << 1;
     driver_.Start(kInaccessibleFeature | driver::kVersion1Feature, place_);
@@ -81,7 +84,7 @@ class MemoryHotplugTest : public ::testing::Test {
   static constexpr GuestAddress kRequest{0x30'0000};
   static constexpr GuestAddress kResponse{0x30'0100};
 
-  PayloadGuest guest_{16 * kMib, Options()};
+  PayloadGuest guest_;
   std::shared_ptr<RecordingDevice> nothing_ = std::make_shared<RecordingDevice>();
   std::unique_ptr<virtio::MemDevice> device_ =
       Must(vmm::CreateMemoryHotplug(kConfig, guest_.vm(), guest_.memory()));
@@ -124,6 +127,33 @@ TEST_F(MemoryHotplugTest, UnpluggedMemoryIsGoneAndComesBackAsZeros) {
   ASSERT_EQ(Do(kPlug, 0, 2), kAck);
   EXPECT_EQ(Must(guest_.memory().Read<uint64_t>(GuestAddress{kStart})), 0U);
   EXPECT_EQ(Must(guest_.memory().Read<uint64_t>(GuestAddress{kStart + kBlock})), 0U);
+}
+
+class TrackedMemoryHotplugTest : public MemoryHotplugTest {
+ protected:
+  TrackedMemoryHotplugTest() : MemoryHotplugTest(true) {}
+  snapshot::PageBits Take() { return Must(vmm::TakeWrittenPages(guest_.memory(), guest_.vm())); }
+  // Of the memory that comes and goes.
+  static bool Has(const snapshot::PageBits& pages, uint64_t offset) {
+    const uint64_t page = offset / 4096;
+    return (pages.at(1).at(page / 64) >> (page % 64) & 1) != 0;
+  }
+};
+
+TEST_F(TrackedMemoryHotplugTest, WhatProcessorsAndDevicesWriteThereIsInADiff) {
+  ASSERT_EQ(Do(kPlug, kSlot, 1), kAck);
+  Take();
+  ASSERT_EQ(WriteAndRead(kSlot + 0x3000), kPattern);
+  Must(guest_.memory().Write<uint64_t>(GuestAddress{kStart + kSlot + 0x5000}, kPattern));
+  const snapshot::PageBits pages = Take();
+  EXPECT_TRUE(Has(pages, kSlot + 0x3000));
+  EXPECT_FALSE(Has(pages, kSlot + 0x4000));
+  EXPECT_TRUE(Has(pages, kSlot + 0x5000));
+  const uint64_t data = ToInteger(PayloadGuest::kData) / 4096;
+  EXPECT_NE(pages.at(0).at(data / 64) >> (data % 64) & 1, 0U) << "and in RAM";
+  EXPECT_FALSE(Has(Take(), kSlot + 0x3000)) << "taken already";
+  vmm::PutBackWrittenPages(guest_.memory(), pages);
+  EXPECT_EQ(Take(), pages);
 }
 
 }  // namespace

@@ -19,14 +19,14 @@ namespace ember::vmm {
 class KvmMemSlots final : public virtio::MemSlots {
  public:
   // Borrows both for its life. The memory is a whole number of slots.
-  KvmMemSlots(kvm::Vm& vm, const PluggableMemory& memory, uint64_t slot_bytes)
-      : vm_(vm), memory_(memory), slot_bytes_(slot_bytes) {}
+  KvmMemSlots(kvm::Vm& vm, const PluggableMemory& memory, uint64_t slot_bytes, kvm::DirtyLog log)
+      : vm_(vm), memory_(memory), slot_bytes_(slot_bytes), log_(log) {}
 
   Status Show(size_t index) override {
     const uint64_t offset = index * slot_bytes_;
     const GuestRange range{.start = memory_.range().start + offset, .size_bytes = slot_bytes_};
     kvm::MemorySlot slot =
-        TRY(vm_.AddMemorySlot(range, memory_.host() + offset, Access::kReadWrite));
+        TRY(vm_.AddMemorySlot(range, memory_.host() + offset, Access::kReadWrite, log_));
     shown_.emplace(index, std::move(slot));
     return {};
   }
@@ -36,6 +36,7 @@ class KvmMemSlots final : public virtio::MemSlots {
   kvm::Vm& vm_;
   const PluggableMemory& memory_;
   const uint64_t slot_bytes_;
+  const kvm::DirtyLog log_;
   std::map<size_t, kvm::MemorySlot> shown_;
 };
 

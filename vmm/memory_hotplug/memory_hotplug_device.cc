@@ -27,10 +27,12 @@ Result<std::unique_ptr<virtio::MemDevice>> CreateMemoryHotplug(
     const MemoryHotplugConfig& memory, kvm::Vm& vm, const GuestMemory& guest_memory,
     Journal* journal, std::optional<virtio::MemState> state) {
   const uint64_t slot_bytes = memory.slot_size_mib * kMib;
+  const bool tracks = guest_memory.dirty_pages() != nullptr;
+  const kvm::DirtyLog log = tracks ? kvm::DirtyLog::kOn : kvm::DirtyLog::kOff;
   return virtio::MemDevice::Create(
       {.memory = guest_memory,
        .slot_bytes = slot_bytes,
-       .slots = std::make_unique<KvmMemSlots>(vm, *guest_memory.pluggable(), slot_bytes),
+       .slots = std::make_unique<KvmMemSlots>(vm, *guest_memory.pluggable(), slot_bytes, log),
        .journal = journal,
        .state = std::move(state)});
 }
