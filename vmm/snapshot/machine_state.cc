@@ -31,11 +31,13 @@ void Describe(snapshot::Fields& fields, VcpuState& vcpu) { fields.Add("parts", v
 
 void Describe(snapshot::Fields& fields, DiffState& diff) {
   fields.Add("base", diff.base);
+  fields.Add("full", diff.full);
   fields.Add("pages", diff.pages);
 }
 
 void Describe(snapshot::Fields& fields, MachineState& machine) {
   fields.Add("name", machine.name);
+  fields.Add("parent", machine.parent);
   fields.Add("config", machine.config);
   fields.Add("vcpus", machine.vcpus);
   fields.Add("controllers", machine.controllers);

@@ -33,13 +33,16 @@ struct VcpuState {
 
 // Of a snapshot that holds only what was written since another one.
 struct DiffState {
-  SnapshotName base{};
+  SnapshotName base{};  // that one, whole or a diff
+  SnapshotName full{};  // the last whole one before it
   // Of each piece of the memory file, a bit a page, that of the first one lowest.
   std::vector<std::vector<std::byte>> pages;
 };
 
 struct MachineState {
   SnapshotName name{};
+  // The snapshot before it: of the same machine, or that which the machine was restored from.
+  std::optional<SnapshotName> parent;
   std::string config;            // a configuration file's text
   std::vector<VcpuState> vcpus;  // by index
   kvm::StateParts controllers;

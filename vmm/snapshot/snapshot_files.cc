@@ -17,18 +17,6 @@
 namespace ember::vmm {
 namespace {
 
-// What stands behind a file's name until the file has it for good.
-std::string SuffixOf(const SnapshotName& name) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const std::byte byte : name) {
-    const auto value = std::to_integer<unsigned>(byte);
-    text += kDigits[value >> 4];
-    text += kDigits[value & 0xf];
-  }
-  return text;
-}
-
 // A place of the memory as its file has it.
 struct FilePlace {
   size_t piece = 0;
@@ -47,6 +35,23 @@ FilePlace PlaceOf(const GuestMemory& memory, GuestAddress at) {
           .piece_offset_bytes = inside};
 }
 
+struct FilePlaces {
+  FilePlace name;
+  FilePlace full;
+};
+
+FilePlaces PlacesOf(const GuestMemory& memory, const NamePlaces& places) {
+  return {.name = PlaceOf(memory, places.name), .full = PlaceOf(memory, places.full)};
+}
+
+// The byte of a diff's page bits for the page of `place`, and the bit in it.
+std::byte& BitsOf(DiffState& diff, const FilePlace& place) {
+  return diff.pages[place.piece][place.piece_offset_bytes / DirtyPages::kPageBytes / 8];
+}
+std::byte BitOf(const FilePlace& place) {
+  return std::byte{1} << (place.piece_offset_bytes / DirtyPages::kPageBytes % 8);
+}
+
 Status WriteName(const Fd& file, const SnapshotName& name, uint64_t offset_bytes) {
   const ssize_t count =
       ::pwrite(file.get(), name.data(), name.size(), static_cast<off_t>(offset_bytes));
@@ -56,21 +61,24 @@ Status WriteName(const Fd& file, const SnapshotName& name, uint64_t offset_bytes
 }
 
 Result<snapshot::NewFile> WriteMemoryFile(const std::string& path, const MachineState& state,
-                                          const GuestMemory& memory, const FilePlace& name_place) {
-  snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, SuffixOf(state.name)));
+                                          const GuestMemory& memory, const FilePlaces& places) {
+  snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, ToText(state.name)));
   if (state.diff) {
     const snapshot::PageBits pages = TRY(ToPageBits(state.diff->pages, snapshot::PiecesOf(memory)));
     TRY_CONTEXT(snapshot::WriteMemory(memory, pages, file.fd()), file.temporary_path());
   } else {
     TRY_CONTEXT(snapshot::WriteMemory(memory, file.fd()), file.temporary_path());
   }
-  TRY_CONTEXT(WriteName(file.fd(), state.name, name_place.offset_bytes), file.temporary_path());
+  TRY_CONTEXT(WriteName(file.fd(), state.name, places.name.offset_bytes), file.temporary_path());
+  if (!state.diff) {
+    TRY_CONTEXT(WriteName(file.fd(), state.name, places.full.offset_bytes), file.temporary_path());
+  }
   TRY(file.Sync());
   return file;
 }
 
 Result<snapshot::NewFile> WriteStateFile(const std::string& path, const MachineState& state) {
-  snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, SuffixOf(state.name)));
+  snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, ToText(state.name)));
   const std::vector<std::byte> bytes = snapshot::EncodeStateFile(snapshot::ToTree(state));
   if (bytes.size() > snapshot::kMaxStateFileBytes) {
     return Error(Concat("the machine's state takes ", bytes.size(), " bytes, more than ",
@@ -86,7 +94,33 @@ bool HasName(const Fd& file, const SnapshotName& name, uint64_t offset_bytes) {
   return ReadExactAt(file, offset_bytes, found).has_value() && found == name;
 }
 
+Result<MemoryFile> FindMemoryFile(const SnapshotPaths& paths, const SnapshotName& name,
+                                  uint64_t offset_bytes) {
+  Result<Fd> file = OpenFile(paths.memory, Access::kReadOnly);
+  if (file && HasName(*file, name, offset_bytes)) {
+    return MemoryFile{.file = *std::move(file), .path = paths.memory};
+  }
+  std::string other_path = Concat(paths.memory, ".", ToText(name));
+  Result<Fd> other = OpenFile(other_path, Access::kReadOnly);
+  if (other && HasName(*other, name, offset_bytes)) {
+    return MemoryFile{.file = *std::move(other), .path = std::move(other_path)};
+  }
+  if (!file) return std::move(file).error();
+  return Error(Concat(paths.memory, " is not the memory of the snapshot at ", paths.state));
+}
+
 }  // namespace
+
+std::string ToText(const SnapshotName& name) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const std::byte byte : name) {
+    const auto value = std::to_integer<unsigned>(byte);
+    text += kDigits[value >> 4];
+    text += kDigits[value & 0xf];
+  }
+  return text;
+}
 
 Result<SnapshotName> MakeSnapshotName() {
   SnapshotName name;
@@ -96,13 +130,14 @@ Result<SnapshotName> MakeSnapshotName() {
 }
 
 Status WriteSnapshot(const SnapshotPaths& paths, MachineState state, const GuestMemory& memory,
-                     GuestAddress name_at) {
-  const FilePlace name_place = PlaceOf(memory, name_at);
+                     const NamePlaces& name_places) {
+  const FilePlaces places = PlacesOf(memory, name_places);
   if (state.diff) {
-    const uint64_t page = name_place.piece_offset_bytes / DirtyPages::kPageBytes;
-    state.diff->pages[name_place.piece][page / 8] |= std::byte{1} << (page % 8);
+    BitsOf(*state.diff, places.name) |= BitOf(places.name);
+    // Whatever the guest did there.
+    BitsOf(*state.diff, places.full) &= ~BitOf(places.full);
   }
-  snapshot::NewFile memory_file = TRY(WriteMemoryFile(paths.memory, state, memory, name_place));
+  snapshot::NewFile memory_file = TRY(WriteMemoryFile(paths.memory, state, memory, places));
   snapshot::NewFile state_file = TRY(WriteStateFile(paths.state, state));
   Status published = state_file.Publish();
   // Once the state has its name readers look for this memory, by either name.
@@ -116,20 +151,13 @@ Result<MachineState> ReadMachineState(const std::string& path) {
   return TRY_CONTEXT(snapshot::FromTree<MachineState>(file.root, file.version), path);
 }
 
-Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const SnapshotName& name,
-                                  const GuestMemory& memory, GuestAddress name_at) {
-  const uint64_t offset_bytes = PlaceOf(memory, name_at).offset_bytes;
-  Result<Fd> file = OpenFile(paths.memory, Access::kReadOnly);
-  if (file && HasName(*file, name, offset_bytes)) {
-    return MemoryFile{.file = *std::move(file), .path = paths.memory};
-  }
-  std::string other_path = Concat(paths.memory, ".", SuffixOf(name));
-  Result<Fd> other = OpenFile(other_path, Access::kReadOnly);
-  if (other && HasName(*other, name, offset_bytes)) {
-    return MemoryFile{.file = *std::move(other), .path = std::move(other_path)};
-  }
-  if (!file) return std::move(file).error();
-  return Error(Concat(paths.memory, " is not the memory of the snapshot at ", paths.state));
+Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const MachineState& state,
+                                  const GuestMemory& memory, const NamePlaces& name_places) {
+  const FilePlaces places = PlacesOf(memory, name_places);
+  Result<MemoryFile> found = FindMemoryFile(paths, state.name, places.name.offset_bytes);
+  if (!found || !state.diff) return found;
+  if (HasName(found->file, state.diff->full, places.full.offset_bytes)) return found;
+  return Error(Concat(found->path, " is a diff that was not merged into what it is based on"));
 }
 
 }  // namespace ember::vmm

@@ -17,15 +17,24 @@ struct SnapshotPaths {
   std::string memory;
 };
 
+// Where a memory file has names, of 16 bytes: in RAM that no restored guest reads, each in a page
+// of its own.
+struct NamePlaces {
+  GuestAddress name{};  // of the snapshot
+  GuestAddress full{};  // of the last whole snapshot that is in it; no diff has that page
+};
+
 // Never the same twice. Fails only where the host has no randomness yet.
 Result<SnapshotName> MakeSnapshotName();
+// In hexadecimal: what stands behind a file's name until the file has it for good.
+std::string ToText(const SnapshotName& name);
 
 // Writes a snapshot under state.name: all of the memory or, for a diff, the pages that state.diff
-// lists and that of the name. The file, and not the memory, has the name at `name_at`, 16 bytes of
-// RAM that no restored guest reads. While the machine is paused and its devices rest. After an
-// error the snapshot that was there before is there, or the new one, whole.
+// lists and that of the name. The file, and not the memory, has the names. While the machine is
+// paused and its devices rest. After an error the snapshot that was there before is there, or the
+// new one, whole.
 Status WriteSnapshot(const SnapshotPaths& paths, MachineState state, const GuestMemory& memory,
-                     GuestAddress name_at);
+                     const NamePlaces& places);
 
 // A state file's machine; errors name the file.
 Result<MachineState> ReadMachineState(const std::string& path);
@@ -34,11 +43,11 @@ struct MemoryFile {
   Fd file;
   std::string path;
 };
-// The memory file that belongs to a state of that name: the one at `paths.memory`, or the one that
-// was about to take its place. `memory` is made as the state says, and has nothing loaded. An
-// error: neither is the snapshot's.
-Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const SnapshotName& name,
-                                  const GuestMemory& memory, GuestAddress name_at);
+// The memory file that belongs to a state: the one at `paths.memory`, or the one that was about to
+// take its place. `memory` is made as the state says, and has nothing loaded. An error: neither is
+// the snapshot's, or it is a diff that was not merged into what it is based on.
+Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const MachineState& state,
+                                  const GuestMemory& memory, const NamePlaces& places);
 
 }  // namespace ember::vmm
 

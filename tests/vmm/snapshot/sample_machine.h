@@ -98,6 +98,7 @@ inline DeviceStates SampleDevices() {
 inline MachineState SampleMachine() {
   MachineState state;
   for (size_t i = 0; i < state.name.size(); ++i) state.name[i] = static_cast<std::byte>(i);
+  state.parent.emplace().fill(std::byte{0x17});
   state.config = "{}";
   state.vcpus = {{.parts = {{.name = "regs", .bytes = {std::byte{1}, std::byte{2}}}}}, {}};
   state.controllers = {{.name = "clock", .bytes = {std::byte{3}}}};
@@ -109,7 +110,9 @@ inline MachineState SampleMachine() {
 
 inline MachineState SampleDiff() {
   MachineState state = SampleMachine();
-  state.diff = {.base = state.name, .pages = {std::vector<std::byte>(8, std::byte{0x11}), {}}};
+  state.diff = {.base = *state.parent,
+                .full = {std::byte{0x18}},
+                .pages = {std::vector<std::byte>(8, std::byte{0x11}), {}}};
   return state;
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 
@@ -16,7 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr uint64_t kPage = 4096;
-constexpr GuestAddress kNameAt{3 * kPage + 40};
+constexpr NamePlaces kNames{.name = GuestAddress{3 * kPage + 40}, .full = GuestAddress{5 * kPage}};
 constexpr GuestAddress kData{8 * kPage};
 
 std::unique_ptr<GuestMemory> MakeMemory() {
@@ -28,7 +29,7 @@ class SnapshotFilesTest : public ::testing::Test {
   SnapshotName Write(uint64_t value) {
     EXPECT_TRUE(memory_->Write(kData, value));
     MachineState state{.name = *MakeSnapshotName(), .config = "{}"};
-    const Status written = WriteSnapshot(paths_, state, *memory_, kNameAt);
+    const Status written = WriteSnapshot(paths_, state, *memory_, kNames);
     EXPECT_TRUE(written) << written.error().message();
     return state.name;
   }
@@ -37,7 +38,7 @@ class SnapshotFilesTest : public ::testing::Test {
     const Result<MachineState> state = ReadMachineState(paths_.state);
     if (!state) return state.error().message();
     const auto memory = MakeMemory();
-    const auto file = OpenMemoryFile(paths_, state->name, *memory, kNameAt);
+    const auto file = OpenMemoryFile(paths_, *state, *memory, kNames);
     if (!file) return file.error().message();
     EXPECT_TRUE(snapshot::LoadMemory(*memory, file->file, file->path));
     return std::to_string(*memory->Read<uint64_t>(kData));
@@ -59,7 +60,7 @@ TEST_F(SnapshotFilesTest, AreReadAsTheyWereWritten) {
   Write(17);
   EXPECT_EQ(Read(), "17");
   EXPECT_EQ(FileCount(), 2U);
-  EXPECT_EQ(*memory_->Read<uint64_t>(kNameAt), 0U) << "the machine's own memory has no name";
+  EXPECT_EQ(*memory_->Read<uint64_t>(kNames.name), 0U) << "the machine's own memory has no name";
 }
 
 TEST_F(SnapshotFilesTest, TakeThePlaceOfOthersTogether) {
@@ -75,13 +76,7 @@ TEST_F(SnapshotFilesTest, AreFoundWhereTheMemoryHasNotItsNameYet) {
   const std::string old = directory_.Path("old");
   std::filesystem::rename(paths_.memory, old);
   const SnapshotName name = Write(2);
-  std::string suffix;
-  for (const std::byte byte : name) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    suffix += {kDigits[std::to_integer<unsigned>(byte) >> 4],
-               kDigits[std::to_integer<unsigned>(byte) & 0xf]};
-  }
-  std::filesystem::rename(paths_.memory, paths_.memory + "." + suffix);
+  std::filesystem::rename(paths_.memory, paths_.memory + "." + ToText(name));
   std::filesystem::rename(old, paths_.memory);
   EXPECT_EQ(Read(), "2");
 }
@@ -99,19 +94,38 @@ TEST_F(SnapshotFilesTest, LeaveTheOldOnesWhereTheStateCannotBeWritten) {
   Write(1);
   const SnapshotPaths nowhere{.state = directory_.Path("nowhere/state"), .memory = paths_.memory};
   EXPECT_FALSE(
-      WriteSnapshot(nowhere, {.name = *MakeSnapshotName(), .config = "{}"}, *memory_, kNameAt));
+      WriteSnapshot(nowhere, {.name = *MakeSnapshotName(), .config = "{}"}, *memory_, kNames));
   EXPECT_EQ(Read(), "1");
   EXPECT_EQ(FileCount(), 2U);
 }
 
-TEST_F(SnapshotFilesTest, OfADiffHaveItsPagesAndThatOfTheName) {
+TEST_F(SnapshotFilesTest, OfADiffHaveItsPagesAndThatOfTheNameButNotThatOfTheWholeOne) {
   MachineState state{.name = *MakeSnapshotName(), .config = "{}"};
-  state.diff = {.base = {}, .pages = ToBytes({{1}})};
-  ASSERT_TRUE(WriteSnapshot(paths_, state, *memory_, kNameAt));
+  state.diff = {.base = {}, .full = {}, .pages = ToBytes({{0x20 | 1}})};
+  ASSERT_TRUE(WriteSnapshot(paths_, state, *memory_, kNames));
   const Result<MachineState> read = ReadMachineState(paths_.state);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->diff->pages[0][0], std::byte{1 | 1 << 3});
-  EXPECT_TRUE(OpenMemoryFile(paths_, read->name, *memory_, kNameAt));
+}
+
+TEST_F(SnapshotFilesTest, OfADiffAreNoMachineUntilItIsMerged) {
+  const SnapshotName full = Write(1);
+  const std::string base = directory_.Path("base");
+  std::filesystem::rename(paths_.memory, base);
+  ASSERT_TRUE(memory_->Write(kData, uint64_t{2}));
+  MachineState state{.name = *MakeSnapshotName(), .parent = full, .config = "{}"};
+  state.diff = {.base = full, .full = full, .pages = ToBytes({{1U << 8}})};
+  ASSERT_TRUE(WriteSnapshot(paths_, state, *memory_, kNames));
+  EXPECT_THAT(Read(), HasSubstr("memory is a diff that was not merged into what it is based on"));
+
+  // Its pages, put into the file of the whole one.
+  std::string merged = TemporaryDirectory::Read(base);
+  const std::string diff = TemporaryDirectory::Read(paths_.memory);
+  for (const size_t page : {size_t{3}, size_t{8}}) {
+    merged.replace(page * kPage, kPage, diff, page * kPage, kPage);
+  }
+  std::ofstream(paths_.memory, std::ios::binary) << merged;
+  EXPECT_EQ(Read(), "2");
 }
 
 }  // namespace
