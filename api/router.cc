@@ -75,6 +75,8 @@ constexpr Route kRoutes[] = {
     {Method::kPatch, "/network-interfaces/", PatchNetworkInterface},
     {Method::kDelete, "/network-interfaces/", DeleteDevice},
     {Method::kPut, "/serial", PutSerial},
+    {Method::kPut, "/snapshot/create", PutSnapshotCreate},
+    {Method::kPut, "/snapshot/load", PutSnapshotLoad},
     {Method::kGet, "/version", GetVersion},
     {Method::kPatch, "/vm", PatchVm},
     {Method::kGet, "/vm/config", GetVmConfig},
@@ -121,6 +123,15 @@ std::optional<Response> CheckBody(const Request& request) {
   return std::nullopt;
 }
 
+// Where it is written down how long an action took; null: nowhere.
+Gauge* LatencyOf(const vmm::Action& action, vmm::LatencyMetrics& latencies) {
+  if (std::holds_alternative<vmm::PauseVm>(action)) return &latencies.pause_vm;
+  if (std::holds_alternative<vmm::ResumeVm>(action)) return &latencies.resume_vm;
+  if (std::holds_alternative<vmm::LoadSnapshot>(action)) return &latencies.load_snapshot;
+  if (std::holds_alternative<vmm::CreateSnapshot>(action)) return &latencies.full_create_snapshot;
+  return nullptr;
+}
+
 // The answer, or the action with where its outcome is counted.
 Outcome Counted(Result<Outcome> outcome, Tally tally, vmm::ControlMetrics& metrics) {
   if (!outcome) {
@@ -133,11 +144,7 @@ Outcome Counted(Result<Outcome> outcome, Tally tally, vmm::ControlMetrics& metri
   }
   if (auto* call = std::get_if<ActionCall>(&*outcome)) {
     if (call->deprecated) metrics.deprecated_api.deprecated_http_api_calls.Add();
-    if (std::holds_alternative<vmm::PauseVm>(call->action)) {
-      tally.latency_us = &metrics.latencies.pause_vm;
-    } else if (std::holds_alternative<vmm::ResumeVm>(call->action)) {
-      tally.latency_us = &metrics.latencies.resume_vm;
-    }
+    tally.latency_us = LatencyOf(call->action, metrics.latencies);
     call->tally = tally;
   }
   return *std::move(outcome);

@@ -8,6 +8,7 @@
 
 #include "vmm/config.h"
 #include "vmm/console/handed_socket.h"
+#include "vmm/snapshot/snapshot_request.h"
 
 // Everything a client can ask a machine to do: a closed set, so that each controller must say what
 // it makes of each.
@@ -97,6 +98,12 @@ struct ResizeConsole {
 struct PutLifecycle {
   LifecycleConfig lifecycle;
 };
+struct CreateSnapshot {
+  SnapshotCreation creation;
+};
+struct LoadSnapshot {
+  SnapshotLoad load;
+};
 struct InstanceStart {};
 struct PauseVm {};
 struct ResumeVm {};
@@ -116,8 +123,8 @@ using Action =
     std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource, PutDrive,
                  PutPmem, PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
                  PutVsock, PutMemoryHotplug, PutMmdsConfig, PutLifecycle, PutLogger, PutMetrics,
-                 InstanceStart, PauseVm, ResumeVm, SendCtrlAltDel, PressPowerButton, ResetInPlace,
-                 FlushMetrics, GetMetrics, DeviceAction>;
+                 LoadSnapshot, InstanceStart, PauseVm, ResumeVm, CreateSnapshot, SendCtrlAltDel,
+                 PressPowerButton, ResetInPlace, FlushMetrics, GetMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

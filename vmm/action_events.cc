@@ -39,6 +39,13 @@ class Recorder {
   void operator()(const PutLifecycle&) const { Configured("lifecycle"); }
 
   void operator()(const InstanceStart&) const { journal_.Append("started"); }
+  void operator()(const LoadSnapshot& action) const {
+    journal_.Append("restored", {{"snapshot_path", action.load.snapshot_path}});
+  }
+  void operator()(const CreateSnapshot& action) const {
+    journal_.Append("snapshot_created", {{"snapshot_path", action.creation.snapshot_path},
+                                         {"mem_file_path", action.creation.mem_file_path}});
+  }
   void operator()(const SendCtrlAltDel&) const { journal_.Append("ctrl_alt_del"); }
   void operator()(const PressPowerButton&) const { journal_.Append("power_button"); }
   void operator()(const ResetInPlace&) const { journal_.Append("reset"); }

@@ -17,6 +17,7 @@
 #include "devices/vm_request.h"
 #include "firmware/platform.h"
 #include "kvm/vm.h"
+#include "memory/guest_address.h"
 #include "memory/guest_memory.h"
 #include "vmm/snapshot/board_state.h"
 
@@ -58,6 +59,9 @@ class Board {
 
   // For a snapshot. No vCPU runs.
   BoardState Save() const;
+
+  // Where its guests look for their generation id, 16 bytes of RAM.
+  static GuestAddress generation_id_address();
 
   // The next free place for a virtio device. The error says how many there are.
   Result<firmware::MmioDevice> TakeVirtioPlace();

@@ -164,6 +164,44 @@ Result<std::optional<MmdsConfig>> ReadMmdsSection(
   return mmds;
 }
 
+// All sections that say what the machine is, but for what it boots.
+Status ReadMachine(const JsonValue& json, const FileReader& read, VmConfig& config) {
+  config.machine = TRY(ReadMachineSection(json));
+  config.cpu = TRY(ReadCpuSection(json, read));
+  if (config.cpu) config.machine.cpu_template = CpuTemplate::kNone;
+  config.drives = TRY(ReadDrivesSection(json));
+  config.pmem = TRY(ReadPmemSection(json));
+  TRY(CheckOneRoot(config.drives, config.pmem));
+  config.balloon = TRY(ReadBalloonSection(json, config.machine));
+  config.network_interfaces = TRY(ReadNetworkInterfacesSection(json));
+  config.mmds = TRY(ReadMmdsSection(json, config.network_interfaces));
+  if (const JsonValue* section = FindSection(json, "entropy")) {
+    config.entropy = TRY_CONTEXT(ReadEntropy(*section), "entropy");
+  }
+  if (const JsonValue* section = FindSection(json, "console")) {
+    config.console = TRY_CONTEXT(ReadConsole(*section), "console");
+    TRY_CONTEXT(Validate(*config.console), "console");
+  }
+  if (const JsonValue* section = FindSection(json, "lifecycle")) {
+    config.lifecycle = TRY_CONTEXT(ReadLifecycle(*section), "lifecycle");
+    TRY_CONTEXT(Validate(*config.lifecycle), "lifecycle");
+  }
+  config.vsock = TRY(ReadVsockSection(json));
+  config.memory_hotplug = TRY(ReadMemoryHotplugSection(json));
+  return CheckSocketsWithHotplug(config.drives, config.memory_hotplug);
+}
+
+// No file beside the text is read.
+Result<std::string> ReadNone(const std::string& path) {
+  return Error(Concat(path, ": files beside the configuration are not read here"));
+}
+
+Result<JsonValue> ParseMap(std::string_view text) {
+  JsonValue json = TRY(ParseJson(text));
+  if (std::holds_alternative<JsonValue::Object>(json.value)) return json;
+  return Error(Concat("invalid type: ", DescribeJson(json), ", expected a map"));
+}
+
 void WriteFields(JsonWriter& out, const MachineConfig& machine) {
   out.Field("vcpu_count", machine.vcpu_count)
       .Field("mem_size_mib", machine.mem_size_mib)
@@ -250,17 +288,10 @@ Result<SerialConfig> ReadSerial(const JsonValue& json) {
   return serial;
 }
 
-Result<VmConfig> ParseConfigFile(std::string_view text) {
-  return ParseConfigFile(text, [](const std::string& path) -> Result<std::string> {
-    return Error(Concat(path, ": files beside the configuration are not read here"));
-  });
-}
+Result<VmConfig> ParseConfigFile(std::string_view text) { return ParseConfigFile(text, ReadNone); }
 
 Result<VmConfig> ParseConfigFile(std::string_view text, const FileReader& read) {
-  const JsonValue json = TRY(ParseJson(text));
-  if (!std::holds_alternative<JsonValue::Object>(json.value)) {
-    return Error(Concat("invalid type: ", DescribeJson(json), ", expected a map"));
-  }
+  const JsonValue json = TRY(ParseMap(text));
   VmConfig config;
   if (const JsonValue* section = FindSection(json, "logger")) {
     config.logger = TRY_CONTEXT(ReadLogger(*section), "logger");
@@ -269,29 +300,14 @@ Result<VmConfig> ParseConfigFile(std::string_view text, const FileReader& read) 
     config.metrics = TRY_CONTEXT(ReadMetrics(*section), "metrics");
   }
   config.boot_source = TRY(ReadBootSourceSection(json));
-  config.machine = TRY(ReadMachineSection(json));
-  config.cpu = TRY(ReadCpuSection(json, read));
-  if (config.cpu) config.machine.cpu_template = CpuTemplate::kNone;
-  config.drives = TRY(ReadDrivesSection(json));
-  config.pmem = TRY(ReadPmemSection(json));
-  TRY(CheckOneRoot(config.drives, config.pmem));
-  config.balloon = TRY(ReadBalloonSection(json, config.machine));
-  config.network_interfaces = TRY(ReadNetworkInterfacesSection(json));
-  config.mmds = TRY(ReadMmdsSection(json, config.network_interfaces));
-  if (const JsonValue* section = FindSection(json, "entropy")) {
-    config.entropy = TRY_CONTEXT(ReadEntropy(*section), "entropy");
-  }
-  if (const JsonValue* section = FindSection(json, "console")) {
-    config.console = TRY_CONTEXT(ReadConsole(*section), "console");
-    TRY_CONTEXT(Validate(*config.console), "console");
-  }
-  if (const JsonValue* section = FindSection(json, "lifecycle")) {
-    config.lifecycle = TRY_CONTEXT(ReadLifecycle(*section), "lifecycle");
-    TRY_CONTEXT(Validate(*config.lifecycle), "lifecycle");
-  }
-  config.vsock = TRY(ReadVsockSection(json));
-  config.memory_hotplug = TRY(ReadMemoryHotplugSection(json));
-  TRY(CheckSocketsWithHotplug(config.drives, config.memory_hotplug));
+  TRY(ReadMachine(json, read, config));
+  return config;
+}
+
+Result<VmConfig> ParseSavedConfig(std::string_view text) {
+  const JsonValue json = TRY(ParseMap(text));
+  VmConfig config;
+  TRY(ReadMachine(json, ReadNone, config));
   return config;
 }
 

@@ -41,6 +41,10 @@ Result<VmConfig> ParseConfigFile(std::string_view text);
 using FileReader = std::function<Result<std::string>(const std::string& path)>;
 Result<VmConfig> ParseConfigFile(std::string_view text, const FileReader& read);
 
+// What ToJson() below has written of a machine, in a snapshot perhaps: the same, but that the boot
+// source is passed over.
+Result<VmConfig> ParseSavedConfig(std::string_view text);
+
 // What GET /machine-config answers.
 std::string ToJson(const MachineConfig& machine);
 // What GET /vm/config answers: every section of the contract, null or empty where it is not

@@ -1,5 +1,6 @@
 #include "vmm/controller.h"
 
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -105,21 +106,38 @@ Result<Reply> Controller::Dispatch(const Action& action) {
 
 Status Controller::DispatchPreboot(PrebootController& preboot, const Action& action) {
   if (std::holds_alternative<InstanceStart>(action)) return Start(preboot);
+  if (const auto* snapshot = std::get_if<LoadSnapshot>(&action)) {
+    return Load(preboot, snapshot->load);
+  }
   if (const auto* put = std::get_if<PutLogger>(&action)) return logger_.Configure(put->logger);
   if (const auto* put = std::get_if<PutMetrics>(&action)) return reporter_.Configure(put->metrics);
   return preboot.Perform(action);
 }
 
 Status Controller::Start(PrebootController& preboot) {
-  std::unique_ptr<Machine> machine = TRY(preboot.Start());
+  Enter(TRY(preboot.Start()));
+  return {};
+}
+
+Status Controller::Load(PrebootController& preboot, const SnapshotLoad& load) {
+  const std::chrono::nanoseconds begin = MonotonicClock().Now();
+  RunningController& running = Enter(TRY(preboot.Load(load)));
+  if (!load.resume_vm) running.NotePaused();
+  metrics_.latencies.vmm_load_snapshot.Set(MicrosecondsSince(begin));
+  return {};
+}
+
+RunningController& Controller::Enter(std::unique_ptr<Machine> machine) {
   ++machines_;
   reporter_.Start(machine->metrics());
-  phase_.emplace<RunningController>(std::move(machine), metrics_.latencies);
-  return {};
+  return phase_.emplace<RunningController>(std::move(machine), metrics_.latencies);
 }
 
 Status Controller::Reset() {
   VmConfig config = std::get<RunningController>(phase_).config();
+  if (!config.boot_source) {
+    return Error("The machine was restored from a snapshot, and has no kernel to start anew.");
+  }
   // The old machine first: it has the files, taps and sockets that the new one opens.
   reporter_.EndMachine();
   auto& preboot = phase_.emplace<PrebootController>(factory_, std::move(config));

@@ -40,7 +40,7 @@ struct ProcessEnd {
 // is renewed after each action. So a question never waits for the machine, and nobody waits for an
 // action: its outcome is called back.
 //
-//   Controller controller(loop, BuildMachine);
+//   Controller controller(loop, {.build = BuildMachine, .restore = RestoreMachine});
 //   controller.Perform(InstanceStart{}, [](const Status& outcome) { … });
 class Controller {
  public:
@@ -99,6 +99,9 @@ class Controller {
   // configuration can be mended and started.
   Status Reset();
   Status Start(PrebootController& preboot);
+  Status Load(PrebootController& preboot, const SnapshotLoad& load);
+  // From here on there is a machine.
+  RunningController& Enter(std::unique_ptr<Machine> machine);
   const VmConfig& config() const;
   MachineState state() const;
   void Publish() EXCLUDES(mutex_);

@@ -26,15 +26,23 @@ class Machine {
   virtual void PressPowerButton() = 0;
   // Asks something of a device. An error leaves everything as it was.
   virtual Result<Reply> Perform(const DeviceAction& action) = 0;
+  // Writes a snapshot of it; it is paused, and as it was afterwards. An error leaves the files that
+  // were there, unless only the last of their names could not be made durable.
+  virtual Status Save(const SnapshotCreation& creation) = 0;
   // Where its parts count, for as long as it lives.
   virtual MachineMetrics metrics() const = 0;
   // What the machine was built from, with what was changed since.
   virtual const VmConfig& config() const = 0;
 };
 
-// Builds a machine from a configuration and starts it, or says why it could not and leaves nothing
-// behind. Loop thread.
-using MachineFactory = std::function<Result<std::unique_ptr<Machine>>(const VmConfig&)>;
+// What makes machines, or says why it could not and leaves nothing behind. Loop thread.
+struct MachineFactory {
+  // Builds a machine from a configuration and starts it.
+  std::function<Result<std::unique_ptr<Machine>>(const VmConfig&)> build;
+  // Makes the machine of a snapshot, paused unless the client wants it to run. Of the configuration
+  // it takes what no snapshot has: the serial port's, and a policy where there is one.
+  std::function<Result<std::unique_ptr<Machine>>(const SnapshotLoad&, const VmConfig&)> restore;
+};
 
 }  // namespace ember::vmm
 

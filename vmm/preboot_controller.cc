@@ -44,15 +44,33 @@ Status CheckDriveFiles(const DriveConfig& drive) {
   return CheckCanMakeOrOpen(*drive.overlay_path, "overlay_path");
 }
 
+// What may come before a snapshot, as the contract has it: it is no part of one, or the process's.
+bool MayPrecedeSnapshot(const Action& action) {
+  return std::holds_alternative<PutSerial>(action) ||
+         std::holds_alternative<PutCpuConfig>(action) ||
+         std::holds_alternative<PutLifecycle>(action);
+}
+
 }  // namespace
 
 Status PrebootController::Perform(const Action& action) {
-  return std::visit([this](const auto& alternative) { return Do(alternative); }, action);
+  TRY(std::visit([this](const auto& alternative) { return Do(alternative); }, action));
+  if (!MayPrecedeSnapshot(action)) describes_machine_ = true;
+  return {};
 }
 
 Result<std::unique_ptr<Machine>> PrebootController::Start() {
   if (!config_.boot_source) return Error("Cannot start microvm without kernel configuration.");
-  return factory_(config_);
+  return factory_.build(config_);
+}
+
+Result<std::unique_ptr<Machine>> PrebootController::Load(const SnapshotLoad& load) {
+  if (describes_machine_) {
+    return Error(
+        "Loading a microVM snapshot not allowed after configuring boot-specific resources.");
+  }
+  TRY_CONTEXT(Validate(load), "Load snapshot error");
+  return TRY_CONTEXT(factory_.restore(load, config_), "Load snapshot error");
 }
 
 Status PrebootController::Do(const PutMachineConfig& action) {

@@ -15,15 +15,18 @@ namespace ember::vmm {
 // made whole. Loop thread.
 class PrebootController {
  public:
-  // `config` is that of a machine that was, or nothing yet.
-  explicit PrebootController(MachineFactory factory, VmConfig config = {})
-      : factory_(std::move(factory)), config_(std::move(config)) {}
+  explicit PrebootController(MachineFactory factory) : factory_(std::move(factory)) {}
+  // With the configuration of a machine that was.
+  PrebootController(MachineFactory factory, VmConfig config)
+      : factory_(std::move(factory)), config_(std::move(config)), describes_machine_(true) {}
 
-  // Carries out one action other than InstanceStart. An error leaves everything as it was.
+  // Carries out one action other than the next two. An error leaves everything as it was.
   Status Perform(const Action& action);
   // InstanceStart: the running machine. After an error the configuration is as before, to be mended
   // and tried again.
   Result<std::unique_ptr<Machine>> Start();
+  // LoadSnapshot: the restored machine. The same.
+  Result<std::unique_ptr<Machine>> Load(const SnapshotLoad& load);
 
   const VmConfig& config() const { return config_; }
 
@@ -51,6 +54,7 @@ class PrebootController {
 
   const MachineFactory factory_;
   VmConfig config_;
+  bool describes_machine_ = false;  // a client has said what the machine is to be
 };
 
 }  // namespace ember::vmm

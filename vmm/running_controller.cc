@@ -26,6 +26,20 @@ Result<Reply> RunningController::Do(const ResumeVm&) {
   return Reply{};
 }
 
+Result<Reply> RunningController::Do(const CreateSnapshot& action) {
+  const SnapshotCreation& creation = action.creation;
+  if (!paused_) {
+    return Error(
+        "Create snapshot error: Cannot save the microVM state: Operation not allowed: save/restore "
+        "unavailable while running");
+  }
+  const std::chrono::nanoseconds begin = MonotonicClock().Now();
+  TRY_CONTEXT(Validate(creation), "Create snapshot error");
+  TRY_CONTEXT(machine_->Save(creation), "Create snapshot error");
+  latencies_.vmm_full_create_snapshot.Set(MicrosecondsSince(begin));
+  return Reply{};
+}
+
 Result<Reply> RunningController::Do(const SendCtrlAltDel&) {
   TRY(machine_->SendCtrlAltDel());
   return Reply{};

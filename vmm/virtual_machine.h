@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "devices/boot_timer.h"
 #include "devices/vm_request.h"
+#include "kvm/system.h"
 #include "kvm/vm.h"
 #include "memory/guest_memory.h"
 #include "mmds/metadata.h"
@@ -45,8 +46,12 @@ struct MachineHost {
 // the loop thread, while the loop runs or after; Request() comes from vCPU threads.
 class VirtualMachine final : public Machine, private VmRequestSink {
  public:
-  // Builds the machine of `config` and starts its guest. vmm/virtual_machine_builder.cc.
+  // Builds the machine of `config` and starts its guest. vmm/virtual_machine_builder.h.
   static Result<std::unique_ptr<Machine>> Build(const VmConfig& config, const MachineHost& host);
+
+  // Makes the machine of a snapshot, as MachineFactory::restore.
+  static Result<std::unique_ptr<Machine>> Restore(const SnapshotLoad& load, const VmConfig& own,
+                                                  const MachineHost& host);
 
   ~VirtualMachine() override;
 
@@ -55,6 +60,8 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   Status SendCtrlAltDel() override;
   void PressPowerButton() override;
   Result<Reply> Perform(const DeviceAction& action) override;
+  // vmm/snapshot/virtual_machine_save.cc.
+  Status Save(const SnapshotCreation& creation) override;
   MachineMetrics metrics() const override;
   const VmConfig& config() const override { return config_; }
 
@@ -73,6 +80,7 @@ class VirtualMachine final : public Machine, private VmRequestSink {
 
   // Constant after construction. Each uses those before it.
   const MachineHost host_;
+  std::optional<kvm::System> system_;
   std::unique_ptr<GuestMemory> memory_;
   std::unique_ptr<kvm::Vm> vm_;
   std::unique_ptr<DeviceSet> devices_;

@@ -71,6 +71,9 @@ Result<Outcome> PutNetworkInterface(const Call& call);
 Result<Outcome> PatchNetworkInterface(const Call& call);
 // serial.cc
 Result<Outcome> PutSerial(const Call& call);
+// snapshot.cc
+Result<Outcome> PutSnapshotCreate(const Call& call);
+Result<Outcome> PutSnapshotLoad(const Call& call);
 // vm.cc
 Result<Outcome> GetVmConfig(const Call& call);
 Result<Outcome> PatchVm(const Call& call);

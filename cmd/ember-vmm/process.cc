@@ -80,6 +80,7 @@ class Process {
   Result<int> Loop();
   void NoteStartTime();
   Status TakeTerminal();
+  Result<std::unique_ptr<vmm::Machine>> WithTerminal(Result<std::unique_ptr<vmm::Machine>> machine);
   vmm::MachineHost Host();
   BootTimer::Start StartTimes() const;
   std::function<void(const Error&)> OnResetFailure();
@@ -112,11 +113,15 @@ Result<int> Process::Run() {
   TRY(WatchSignals());
   controller_ = std::make_unique<vmm::Controller>(
       *loop_,
-      [this](const vmm::VmConfig& config) -> Result<std::unique_ptr<vmm::Machine>> {
-        std::unique_ptr<vmm::Machine> machine = TRY(vmm::VirtualMachine::Build(config, Host()));
-        TRY(TakeTerminal());
-        return machine;
-      },
+      vmm::MachineFactory{.build =
+                              [this](const vmm::VmConfig& config) {
+                                return WithTerminal(vmm::VirtualMachine::Build(config, Host()));
+                              },
+                          .restore =
+                              [this](const vmm::SnapshotLoad& load, const vmm::VmConfig& own) {
+                                return WithTerminal(
+                                    vmm::VirtualMachine::Restore(load, own, Host()));
+                              }},
       MetadataLimit(), options_.id);
   if (options_.metrics_path) {
     TRY(controller_->PerformHere(vmm::PutMetrics{{.metrics_path = *options_.metrics_path}}));
@@ -193,6 +198,12 @@ Status Process::TakeTerminal() {
   if (terminal_ || ::tcgetpgrp(STDIN_FILENO) != ::getpgrp()) return {};
   terminal_.emplace(TRY(RawTerminal::Enter(STDIN_FILENO)));
   return {};
+}
+
+Result<std::unique_ptr<vmm::Machine>> Process::WithTerminal(
+    Result<std::unique_ptr<vmm::Machine>> machine) {
+  if (machine) TRY(TakeTerminal());
+  return machine;
 }
 
 // From when the parent began to start us, where it says so, else from main.

@@ -20,10 +20,12 @@ constexpr size_t kMaxBodyBytes = 512;
 // What the first client of a process gets for its bytes, sent in pieces of `piece_bytes`. Actions
 // succeed at once.
 std::string Converse(EventLoop& loop, std::string_view bytes, size_t piece_bytes) {
-  vmm::Controller controller(loop,
-                             [](const vmm::VmConfig&) -> Result<std::unique_ptr<vmm::Machine>> {
-                               return Error("a fuzzer has no machine");
-                             });
+  using Made = Result<std::unique_ptr<vmm::Machine>>;
+  vmm::Controller controller(
+      loop, {.build = [](const vmm::VmConfig&) -> Made { return Error("a fuzzer has no machine"); },
+             .restore = [](const vmm::SnapshotLoad&, const vmm::VmConfig&) -> Made {
+               return Error("a fuzzer has no snapshot");
+             }});
   const api::Router router(controller, "fuzz");
   api::Session session(router, kMaxBodyBytes);
   std::string output;

@@ -19,10 +19,13 @@ class FakeMachineRoom {
  public:
   // A factory for a Controller; the room must outlive its machines.
   MachineFactory factory() {
-    return [this](const VmConfig& config) { return Build(config); };
+    return {.build = [this](const VmConfig& config) { return Build(config); },
+            .restore = [this](const SnapshotLoad& load,
+                              const VmConfig& own) { return Restore(load, own); }};
   }
 
-  // "start", "pause", "resume", "ctrl-alt-del", "power button", "device action N", "end" in order.
+  // "start", "restore PATH", "save PATH", "pause", "resume", "ctrl-alt-del", "power button",
+  // "device action N", "end" in order.
   std::vector<std::string> events() const {
     const MutexLock lock(mutex_);
     return events_;
@@ -71,6 +74,9 @@ class FakeMachineRoom {
     ~FakeMachine() override { room_.Note("end"); }
     Status Pause() override { return room_.Ask("pause"); }
     Status Resume() override { return room_.Ask("resume"); }
+    Status Save(const SnapshotCreation& creation) override {
+      return room_.Ask(Concat("save ", creation.snapshot_path));
+    }
     Status SendCtrlAltDel() override { return room_.Ask("ctrl-alt-del"); }
     void PressPowerButton() override { room_.Note("power button"); }
     Result<Reply> Perform(const DeviceAction& action) override {
@@ -91,6 +97,13 @@ class FakeMachineRoom {
     const MutexLock lock(mutex_);
     started_config_ = config;
     return std::make_unique<FakeMachine>(*this, config);
+  }
+
+  Result<std::unique_ptr<Machine>> Restore(const SnapshotLoad& load, const VmConfig& own) {
+    TRY(Ask(Concat("restore ", load.snapshot_path)));
+    VmConfig config = own;
+    config.machine.vcpu_count = 3;
+    return std::make_unique<FakeMachine>(*this, std::move(config));
   }
 
   Reply reply() const {

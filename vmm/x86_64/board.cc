@@ -151,6 +151,8 @@ BoardState Board::Save() const {
           .power = impl_->event_register->Save()};
 }
 
+GuestAddress Board::generation_id_address() { return firmware::x86_64::kGenerationId; }
+
 bool Board::Impl::IsTaken(const firmware::MmioDevice& place) const {
   return std::ranges::any_of(virtio_places, [&](const firmware::MmioDevice& taken) {
     return taken.range.start == place.range.start;
@@ -192,7 +194,7 @@ firmware::Platform Board::Describe(const GuestMemory& memory, uint32_t vcpu_coun
               .sleep_status_port = kSleepPort + AcpiSleepRegisters::kStatusOffset},
       .panic_port = kPanicPort,
       .has_i8042 = true,
-      .generation_id = firmware::x86_64::kGenerationId};
+      .generation_id = generation_id_address()};
   for (const GuestMemory::Region& region : memory.regions()) platform.ram.push_back(region.range);
   // KVM gives each vCPU its index as APIC id.
   for (uint32_t id = 0; id < vcpu_count; ++id) platform.apic_ids.push_back(id);

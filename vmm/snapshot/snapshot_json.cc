@@ -1,0 +1,122 @@
+#include "vmm/snapshot/snapshot_json.h"
+
+#include <utility>
+#include <variant>
+
+#include "base/concat.h"
+#include "vmm/config_json_reader.h"
+
+namespace ember::vmm {
+namespace {
+
+constexpr Named<SnapshotType> kTypes[] = {{"Full", SnapshotType::kFull},
+                                          {"Diff", SnapshotType::kDiff}};
+constexpr Named<MemoryBackendType> kBackendTypes[] = {{"File", MemoryBackendType::kFile},
+                                                      {"Uffd", MemoryBackendType::kUffd}};
+
+// HugePages, and as a value of its own that of the saved machine.
+enum class RestoredHugePages : uint8_t { kAsSaved, kNone, kTransparent, k2M };
+constexpr Named<RestoredHugePages> kHugePages[] = {{"Snapshot", RestoredHugePages::kAsSaved},
+                                                   {"None", RestoredHugePages::kNone},
+                                                   {"Transparent", RestoredHugePages::kTransparent},
+                                                   {"2M", RestoredHugePages::k2M}};
+
+std::optional<HugePages> ToHugePages(RestoredHugePages pages) {
+  switch (pages) {
+    case RestoredHugePages::kNone:
+      return HugePages::kNone;
+    case RestoredHugePages::kTransparent:
+      return HugePages::kTransparent;
+    case RestoredHugePages::k2M:
+      return HugePages::k2M;
+    case RestoredHugePages::kAsSaved:
+      break;
+  }
+  return std::nullopt;
+}
+
+Result<SnapshotMemory> ReadBackend(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {"backend_type", "backend_path"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  SnapshotMemory memory;
+  memory.backend_type = TRY(in.Required("backend_type", kBackendTypes));
+  memory.backend_path = TRY(in.Required<std::string>("backend_path"));
+  return memory;
+}
+
+Result<SnapshotMemory> ReadMemory(const ObjectReader& in) {
+  std::optional<std::string> path = TRY(in.Optional<std::string>("mem_file_path"));
+  const JsonValue* const backend = in.FindPart("mem_backend");
+  if (backend == nullptr) {
+    if (path) return SnapshotMemory{.backend_path = *std::move(path)};
+    return Error("missing field: either `mem_backend` or `mem_file_path` is required");
+  }
+  SnapshotMemory memory = TRY_CONTEXT(ReadBackend(*backend), "mem_backend");
+  if (!path) return memory;
+  return Error("too many fields: either `mem_backend` or `mem_file_path` exclusively is required");
+}
+
+Result<NetworkOverride> ReadNetworkOverride(const JsonValue& json) {
+  const ObjectReader in = TRY(ObjectReader::CreateTolerant(json));
+  NetworkOverride other;
+  other.iface_id = TRY(in.Required<std::string>("iface_id"));
+  other.host_dev_name = TRY(in.Required<std::string>("host_dev_name"));
+  return other;
+}
+
+Result<std::vector<NetworkOverride>> ReadNetworkOverrides(const JsonValue& json) {
+  std::vector<NetworkOverride> overrides;
+  const JsonValue* const list = json.Find("network_overrides");
+  if (list == nullptr) return overrides;
+  const auto* const entries = std::get_if<JsonValue::Array>(&list->value);
+  if (entries == nullptr) {
+    return Error(
+        Concat("network_overrides: invalid type: ", DescribeJson(*list), ", expected a sequence"));
+  }
+  for (size_t i = 0; i < entries->size(); ++i) {
+    overrides.push_back(
+        TRY_CONTEXT(ReadNetworkOverride((*entries)[i]), Concat("network_overrides[", i, "]")));
+  }
+  return overrides;
+}
+
+Result<VsockOverride> ReadVsockOverride(const JsonValue& json) {
+  const ObjectReader in = TRY(ObjectReader::CreateTolerant(json));
+  return VsockOverride{.uds_path = TRY(in.Required<std::string>("uds_path"))};
+}
+
+}  // namespace
+
+Result<SnapshotCreation> ReadSnapshotCreation(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {"mem_file_path", "snapshot_path", "snapshot_type"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  SnapshotCreation creation;
+  creation.mem_file_path = TRY(in.Required<std::string>("mem_file_path"));
+  creation.snapshot_path = TRY(in.Required<std::string>("snapshot_path"));
+  creation.snapshot_type = TRY(in.WithDefault("snapshot_type", kTypes, creation.snapshot_type));
+  return creation;
+}
+
+Result<SnapshotLoad> ReadSnapshotLoad(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {
+      "snapshot_path",         "mem_backend", "mem_file_path",     "track_dirty_pages",
+      "enable_diff_snapshots", "resume_vm",   "network_overrides", "vsock_override",
+      "clock_realtime",        "huge_pages"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  SnapshotLoad load;
+  load.snapshot_path = TRY(in.Required<std::string>("snapshot_path"));
+  const bool diffs = TRY(in.WithDefault("enable_diff_snapshots", false));
+  load.track_dirty_pages = TRY(in.WithDefault("track_dirty_pages", false)) || diffs;
+  load.resume_vm = TRY(in.WithDefault("resume_vm", load.resume_vm));
+  load.network_overrides = TRY(ReadNetworkOverrides(json));
+  if (const JsonValue* const other = in.FindPart("vsock_override")) {
+    load.vsock_override = TRY_CONTEXT(ReadVsockOverride(*other), "vsock_override");
+  }
+  load.clock_realtime = TRY(in.WithDefault("clock_realtime", load.clock_realtime));
+  load.huge_pages =
+      ToHugePages(TRY(in.WithDefault("huge_pages", kHugePages, RestoredHugePages::kAsSaved)));
+  load.memory = TRY(ReadMemory(in));
+  return load;
+}
+
+}  // namespace ember::vmm

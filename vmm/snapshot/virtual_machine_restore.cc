@@ -1,0 +1,128 @@
+// From a snapshot to a VirtualMachine: docs/snapshots.md.
+#include <algorithm>
+#include <utility>
+
+#include "base/concat.h"
+#include "base/log.h"
+#include "kvm/saved_state.h"
+#include "snapshot/memory_file.h"
+#include "vmm/config_json.h"
+#include "vmm/snapshot/snapshot_files.h"
+#include "vmm/virtual_machine_builder.h"
+
+namespace ember::vmm {
+namespace {
+
+constexpr uint64_t kMib = uint64_t{1024} * 1024;
+
+// What a state file says of it may be anything: RAM and device registers must stay as they are.
+Status CheckInside(const DeviceMemoryState& memory, const GuestRange& space) {
+  const uint64_t start = ToInteger(memory.start);
+  const uint64_t first = ToInteger(space.start);
+  const bool inside = start >= first && memory.size_bytes <= space.size_bytes &&
+                      start - first <= space.size_bytes - memory.size_bytes;
+  if (inside) return {};
+  return Error(Concat("memory of ", memory.size_bytes, " bytes at ", Hex{start},
+                      " is not where devices of this host can have it, ", space.size_bytes,
+                      " bytes at ", Hex{first}));
+}
+
+Status CheckPmem(const DeviceStates& states, const GuestRange& space) {
+  for (const VirtioState& device : states.devices) {
+    if (device.type != static_cast<uint32_t>(virtio::DeviceId::kPmem)) continue;
+    if (!device.memory) return Error(Concat("pmem ", device.id, " has no memory in the snapshot"));
+    TRY_CONTEXT(CheckInside(*device.memory, space), Concat("pmem ", device.id));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Machine>> VirtualMachine::Restore(const SnapshotLoad& load,
+                                                         const VmConfig& own,
+                                                         const MachineHost& host) {
+  const MachineState state = TRY(ReadMachineState(load.snapshot_path));
+  if (state.diff) {
+    return Error(Concat(load.snapshot_path, " is a diff, which is no machine by itself"));
+  }
+  VmConfig config = TRY_CONTEXT(ParseSavedConfig(state.config),
+                                Concat(load.snapshot_path, ": the configuration"));
+  TRY(Override(config, load));
+  config.serial = own.serial;
+  if (own.lifecycle) config.lifecycle = own.lifecycle;
+  return Builder(std::move(config), host).Restore(state, load);
+}
+
+Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const MachineState& state,
+                                                                  const SnapshotLoad& load) {
+  TRY(OpenSystem());
+  TRY(kvm::CheckStateCapabilities(*machine_->system_));
+  const GuestRange device_memory = TRY(DeviceMemory());
+  TRY(CheckPmem(state.devices, device_memory));
+  if (state.pluggable) {
+    TRY_CONTEXT(CheckInside(*state.pluggable, device_memory), "memory-hotplug");
+  }
+  const auto pluggable = TRY(Pluggable(state));
+  TRY(AllocateMemory(pluggable));
+  TRY(LoadMemory(state.name, load));
+  machine_->vm_ = TRY(kvm::Vm::Create(*machine_->system_, *machine_->memory_));
+  TRY(AddBoard(state.board));
+  TRY(AddDevices(AddressAllocator(device_memory), &state.devices));
+  auto vcpus = TRY(RestoreVcpus(state));
+  TRY(kvm::RestoreControllers(
+      *machine_->vm_, state.controllers,
+      load.clock_realtime ? kvm::ClockMode::kAdvanced : kvm::ClockMode::kAsSaved));
+  TRY(machine_->devices_->RestoreDrivers());
+  TRY(BeginGeneration());
+  TRY(StartThreads(std::move(vcpus)));
+  EMBER_LOG(kInfo, "the machine was restored from ", load.snapshot_path);
+  if (load.resume_vm) TRY(machine_->Resume());
+  return std::unique_ptr<Machine>(std::move(machine_));
+}
+
+Result<std::optional<PluggableMemory::Options>> VirtualMachine::Builder::Pluggable(
+    const MachineState& state) const {
+  const auto& configured = config_.memory_hotplug;
+  const uint64_t size_bytes = configured ? configured->total_size_mib * kMib : 0;
+  const DeviceMemoryState saved = state.pluggable.value_or(DeviceMemoryState{});
+  if (saved.size_bytes != size_bytes) {
+    return Error(Concat("the snapshot has ", saved.size_bytes,
+                        " bytes of pluggable memory, its configuration ", size_bytes));
+  }
+  if (!configured) return std::nullopt;
+  return PluggableMemory::Options{.range = {.start = saved.start, .size_bytes = saved.size_bytes},
+                                  .block_bytes = configured->block_size_mib * kMib};
+}
+
+Status VirtualMachine::Builder::LoadMemory(const SnapshotName& name,
+                                           const SnapshotLoad& load) const {
+  const SnapshotPaths paths{.state = load.snapshot_path, .memory = load.memory.backend_path};
+  const MemoryFile memory =
+      TRY(OpenMemoryFile(paths, name, *machine_->memory_, Board::generation_id_address()));
+  return snapshot::LoadMemory(*machine_->memory_, memory.file, memory.path);
+}
+
+Result<std::vector<std::unique_ptr<kvm::Vcpu>>> VirtualMachine::Builder::RestoreVcpus(
+    const MachineState& state) const {
+  if (state.vcpus.size() != config_.machine.vcpu_count) {
+    return Error(Concat("the snapshot has ", state.vcpus.size(), " vCPUs, its configuration ",
+                        config_.machine.vcpu_count));
+  }
+  std::vector<std::unique_ptr<kvm::Vcpu>> vcpus;
+  for (uint32_t i = 0; i < config_.machine.vcpu_count; ++i) {
+    vcpus.push_back(TRY(machine_->vm_->CreateVcpu(kvm::VcpuIndex{i})));
+  }
+  for (uint32_t i = 0; i < config_.machine.vcpu_count; ++i) {
+    TRY(kvm::RestoreVcpu(*machine_->system_, *machine_->vm_, *vcpus[i], state.vcpus[i].parts));
+  }
+  return vcpus;
+}
+
+Status VirtualMachine::Builder::BeginGeneration() const {
+  const SnapshotName id = TRY(MakeSnapshotName());
+  TRY(machine_->memory_->WriteBytes(Board::generation_id_address(), id));
+  machine_->board_->AnnounceGeneration();
+  return {};
+}
+
+}  // namespace ember::vmm
