@@ -3,6 +3,7 @@
 PHASES = {
     ("NotStarted",): "before the start",
     ("Running", "Paused"): "after the start",
+    ("Paused",): "while paused",
     ("NotStarted", "Running", "Paused"): "always",
 }
 HEAD = """# The control API, request by request

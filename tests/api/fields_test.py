@@ -43,6 +43,8 @@ LATE = ["GET /events", "GET /wait"]
 WRONG_PHASE = {"NotStarted": "not supported before starting the microVM",
                "Running": "not supported after starting the microVM",
                "Paused": "not supported after starting the microVM"}
+# What a paused machine alone can do.
+NOT_PAUSED = {"PUT /snapshot/create": "save/restore unavailable while running"}
 # What shows if a refused request has changed something: the events' number counts every change.
 WITNESSES = ["/vm/config", "/mmds", "/wait?state=NotStarted,Running,Paused&timeout=0"]
 
@@ -65,12 +67,16 @@ FORBIDDEN = {
     ("PUT /network-interfaces/{iface_id}", "tap_fd", "minimum"): "exclude each other",
     ("PUT /network-interfaces/{iface_id}", "tap_fd", "maximum"): "exclude each other",
     ("PUT /pmem/{id}", "root_device", "is True"): "cannot both be the root device",
+    ("PUT /snapshot/create", "snapshot_type", "is 'Diff'"): "Diff is not in this version",
+    ("PUT /snapshot/load", "mem_backend", "is None"): "missing field: either `mem_backend`",
+    ("PUT /snapshot/load", "mem_file_path", f"is {schema.TEXT!r}"): "either `mem_backend` or `mem_file_path`",
     ("PATCH /balloon", "amount_mib", "maximum"): "exceeds mem_size_mib",
     ("PATCH /balloon/statistics", "stats_polling_interval_s", "is 0"): "Cannot enable/disable",
     ("PATCH /balloon/statistics", "stats_polling_interval_s", "minimum"): "Cannot enable/disable",
 }
 # Files that must be there when they are named.
-MUST_EXIST = ["kernel_image_path", "initrd_path", "path_on_host", "socket", "overlay_path"]
+MUST_EXIST = ["kernel_image_path", "initrd_path", "path_on_host", "socket", "overlay_path",
+              "snapshot_path"]
 # Requests whose faults do not name the field, in words of the contract's.
 NAMELESS = ["PUT /mmds/config"]
 # What a guest without drivers cannot be asked.
@@ -78,6 +84,8 @@ NO_DRIVER = {"PATCH /balloon": "Device is inactive", "PATCH /hotplug/memory": "n
              "PATCH /balloon/hinting/start": "Device is inactive",
              "PATCH /balloon/hinting/stop": "Device is inactive",
              "PATCH /balloon/statistics": "Device is inactive"}
+# The same of a process that was told what its machine is to be.
+REFUSED_HERE = {**NO_DRIVER, "PUT /snapshot/load": "not allowed after configuring boot-specific resources"}
 
 
 class Vmm:
@@ -125,7 +133,8 @@ class Vmm:
             return None
         body = json.loads(json.dumps(operation["requestBody"]["content"]["application/json"]["example"]))
         path = {each: str(self.file(each)) for each in
-                ["kernel", "initrd", "disk", "pmem", "peer", "vsock", "serial", "con", "log"]}
+                ["kernel", "initrd", "disk", "pmem", "peer", "vsock", "serial", "con", "log", "state",
+                 "memory"]}
         special = {
             "PUT /boot-source": {"kernel_image_path": path["kernel"], "initrd_path": path["initrd"]},
             "PUT /drives/{drive_id}": {"path_on_host": path["disk"]},
@@ -139,6 +148,7 @@ class Vmm:
             "PATCH /balloon": {"amount_mib": 2},
             "PUT /machine-config": {"mem_size_mib": 64},
             "PATCH /machine-config": {"mem_size_mib": 64},
+            "PUT /snapshot/create": {"snapshot_path": path["state"], "mem_file_path": path["memory"]},
         }
         body.update(special.get(name, {}))
         if name == "PUT /console":
@@ -195,7 +205,7 @@ class Fields(unittest.TestCase):
         self.vmm = Vmm()
         self.addCleanup(self.vmm.__exit__)
         for name, operation in OPERATIONS:
-            if (name.startswith("PUT") and name != "PUT /actions"
+            if (name.startswith("PUT") and name not in ("PUT /actions", "PUT /snapshot/load")
                     and "NotStarted" in operation["x-ember-phases"]):
                 fault = self.vmm.refused(name, operation, self.vmm.body(name, operation))
                 self.assertIsNone(fault, name)
@@ -213,7 +223,8 @@ class Fields(unittest.TestCase):
         base = self.vmm.body(name, operation)
         in_phase = self.phase in operation["x-ember-phases"]
         if not in_phase:
-            self.refuse(name, operation, base, WRONG_PHASE[self.phase])
+            running = NOT_PAUSED.get(name) if self.phase == "Running" else None
+            self.refuse(name, operation, base, running or WRONG_PHASE[self.phase])
         elif not SUCCESSES & operation["responses"].keys():
             self.refuse(name, operation, base)
         elif name not in LATE:
@@ -292,8 +303,8 @@ class Fields(unittest.TestCase):
             self.assertIn(FORBIDDEN.get(key, ""), fault or "", f"{name} {case} {body}")
             self.assertEqual(fault is None, key not in FORBIDDEN, f"{name} {case} {body}: {fault}")
             return
-        if key in FORBIDDEN or name in NO_DRIVER:
-            self.refuse(name, operation, body, FORBIDDEN.get(key) or NO_DRIVER[name])
+        if key in FORBIDDEN or name in REFUSED_HERE:
+            self.refuse(name, operation, body, FORBIDDEN.get(key) or REFUSED_HERE[name])
             return
         self.known = None
         fault = self.vmm.refused(name, operation, body)

@@ -193,6 +193,14 @@ class Requests:
         """Pauses or resumes the machine. After the start."""
         self.transport.call("PATCH", "/vm", body)
 
+    def put_snapshot_create(self, **body: Unpack[types.SnapshotCreateParams]) -> None:
+        """Saves the machine, which must be paused. While paused."""
+        self.transport.call("PUT", "/snapshot/create", body)
+
+    def put_snapshot_load(self, **body: Unpack[types.SnapshotLoadParams]) -> None:
+        """Makes the machine of a snapshot, in a process in which none was described. Before the start."""
+        self.transport.call("PUT", "/snapshot/load", body)
+
     def put_lifecycle(self, **body: Unpack[types.Lifecycle]) -> None:
         """Says what becomes of the machine when its guest ends. Before the start."""
         self.transport.call("PUT", "/lifecycle", body)

@@ -378,6 +378,51 @@ class Lifecycle(TypedDict):
     resets_per_minute: NotRequired[int | None]
 
 
+class SnapshotCreateParams(TypedDict):
+    """The files of a snapshot. Files of these names are replaced, both or none."""
+
+    mem_file_path: str
+    snapshot_path: str
+    snapshot_type: NotRequired[Literal['Full', 'Diff']]
+
+
+class MemoryBackend(TypedDict):
+    """Where the memory of a restored machine comes from."""
+
+    backend_type: Literal['File', 'Uffd']
+    backend_path: str
+
+
+class NetworkOverride(TypedDict):
+    """Another tap for an interface."""
+
+    iface_id: str
+    host_dev_name: str
+
+
+class VsockOverride(TypedDict):
+    """Another path for the socket device."""
+
+    uds_path: str
+
+
+class SnapshotLoadParams(TypedDict):
+    """A snapshot, and what is to be other than it was. It has one of mem_backend and
+    mem_file_path.
+    """
+
+    snapshot_path: str
+    mem_backend: NotRequired[MemoryBackend | None]
+    mem_file_path: NotRequired[str | None]
+    track_dirty_pages: NotRequired[bool]
+    enable_diff_snapshots: NotRequired[bool]
+    resume_vm: NotRequired[bool]
+    network_overrides: NotRequired[list[NetworkOverride]]
+    vsock_override: NotRequired[VsockOverride | None]
+    clock_realtime: NotRequired[bool]
+    huge_pages: NotRequired[Literal['Snapshot', 'None', 'Transparent', '2M']]
+
+
 class LoopHealth(TypedDict):
     """An event loop: it answered after answer_us; or has carried out a client's action for
     busy_ms.

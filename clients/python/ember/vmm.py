@@ -69,6 +69,13 @@ class Vmm:
                                             stdout=console)
         self._await(lambda: self._accepts() or None, "a connection", LAUNCH_TIMEOUT)
 
+    def restore(self, state: str | os.PathLike[str], memory: str | os.PathLike[str], *,
+                resume: bool = True) -> None:
+        """Makes the machine of a snapshot. What is to be other than it was, put_snapshot_load() takes."""
+        self.api.put_snapshot_load(
+            snapshot_path=os.fspath(state), resume_vm=resume,
+            mem_backend={"backend_type": "File", "backend_path": os.fspath(memory)})
+
     def close(self) -> None:
         """Ends the process, if it runs, and removes its files. More than once does no harm."""
         self.api.transport.close()
