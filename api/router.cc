@@ -128,8 +128,11 @@ Gauge* LatencyOf(const vmm::Action& action, vmm::LatencyMetrics& latencies) {
   if (std::holds_alternative<vmm::PauseVm>(action)) return &latencies.pause_vm;
   if (std::holds_alternative<vmm::ResumeVm>(action)) return &latencies.resume_vm;
   if (std::holds_alternative<vmm::LoadSnapshot>(action)) return &latencies.load_snapshot;
-  if (std::holds_alternative<vmm::CreateSnapshot>(action)) return &latencies.full_create_snapshot;
-  return nullptr;
+  const auto* const create = std::get_if<vmm::CreateSnapshot>(&action);
+  if (create == nullptr) return nullptr;
+  return create->creation.snapshot_type == vmm::SnapshotType::kDiff
+             ? &latencies.diff_create_snapshot
+             : &latencies.full_create_snapshot;
 }
 
 // The answer, or the action with where its outcome is counted.

@@ -17,9 +17,9 @@
 #include "devices/vm_request.h"
 #include "firmware/platform.h"
 #include "kvm/vm.h"
-#include "memory/guest_address.h"
 #include "memory/guest_memory.h"
 #include "vmm/snapshot/board_state.h"
+#include "vmm/snapshot/snapshot_files.h"
 
 namespace ember::vmm {
 
@@ -60,8 +60,9 @@ class Board {
   // For a snapshot. No vCPU runs.
   BoardState Save() const;
 
-  // Where its guests look for their generation id, 16 bytes of RAM.
-  static GuestAddress generation_id_address();
+  // Where the memory file of a snapshot has its names. At the first its guests have their
+  // generation id.
+  static NamePlaces snapshot_names();
 
   // The next free place for a virtio device. The error says how many there are.
   Result<firmware::MmioDevice> TakeVirtioPlace();

@@ -36,7 +36,9 @@ Result<Reply> RunningController::Do(const CreateSnapshot& action) {
   const std::chrono::nanoseconds begin = MonotonicClock().Now();
   TRY_CONTEXT(Validate(creation), "Create snapshot error");
   TRY_CONTEXT(machine_->Save(creation), "Create snapshot error");
-  latencies_.vmm_full_create_snapshot.Set(MicrosecondsSince(begin));
+  const bool is_diff = creation.snapshot_type == SnapshotType::kDiff;
+  (is_diff ? latencies_.vmm_diff_create_snapshot : latencies_.vmm_full_create_snapshot)
+      .Set(MicrosecondsSince(begin));
   return Reply{};
 }
 

@@ -22,6 +22,7 @@
 #include "vmm/device_set.h"
 #include "vmm/machine.h"
 #include "vmm/machine_end.h"
+#include "vmm/snapshot/machine_state.h"
 #include "vmm/vcpu_thread.h"
 #include "vmm/vitals.h"
 
@@ -67,9 +68,17 @@ class VirtualMachine final : public Machine, private VmRequestSink {
 
  private:
   class Builder;
+  // The snapshots that a next one can be based on: the last one, and the last whole one.
+  struct SavedNames {
+    SnapshotName last{};
+    SnapshotName full{};
+  };
 
   VirtualMachine(VmConfig config, MachineHost host)
       : host_(std::move(host)), config_(std::move(config)) {}
+
+  // All that a snapshot has but memory, with devices at rest.
+  Result<MachineState> SaveState(DeviceSet::AtRest& at_rest) const;
 
   // VmRequestSink; vCPU threads.
   void Request(VmRequest request) override;
@@ -86,7 +95,8 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   std::unique_ptr<DeviceSet> devices_;
   std::unique_ptr<Board> board_;  // its bus borrows from the devices
 
-  VmConfig config_;  // the loop thread
+  VmConfig config_;                  // the loop thread
+  std::optional<SavedNames> saved_;  // the same; none: it was neither saved nor restored
   std::atomic<bool> ending_{false};
   // Gone when the machine is: what is posted to the loop then does nothing.
   std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);

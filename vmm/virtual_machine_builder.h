@@ -52,8 +52,7 @@ class VirtualMachine::Builder {
   Status WriteGenerationId(const firmware::Platform& platform) const;
 
   // For a snapshot's.
-  Result<std::optional<PluggableMemory::Options>> Pluggable(const MachineState& state) const;
-  Status LoadMemory(const SnapshotName& name, const SnapshotLoad& load) const;
+  Status LoadMemory(const MachineState& state, const SnapshotLoad& load) const;
   Result<std::vector<std::unique_ptr<kvm::Vcpu>>> RestoreVcpus(const MachineState& state) const;
   // Once interrupt controllers are restored.
   Status BeginGeneration() const;

@@ -67,7 +67,7 @@ FORBIDDEN = {
     ("PUT /network-interfaces/{iface_id}", "tap_fd", "minimum"): "exclude each other",
     ("PUT /network-interfaces/{iface_id}", "tap_fd", "maximum"): "exclude each other",
     ("PUT /pmem/{id}", "root_device", "is True"): "cannot both be the root device",
-    ("PUT /snapshot/create", "snapshot_type", "is 'Diff'"): "Diff is not in this version",
+    ("PUT /snapshot/create", "snapshot_type", "is 'Diff'"): "dirty page tracking disabled",
     ("PUT /snapshot/load", "mem_backend", "is None"): "missing field: either `mem_backend`",
     ("PUT /snapshot/load", "mem_file_path", f"is {schema.TEXT!r}"): "either `mem_backend` or `mem_file_path`",
     ("PATCH /balloon", "amount_mib", "maximum"): "exceeds mem_size_mib",

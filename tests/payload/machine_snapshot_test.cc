@@ -147,6 +147,19 @@ class MachineSnapshotTest : public ::testing::Test {
     EXPECT_EQ(life.end->exit_code, ExitCode::kOk) << life.end->reason;
     return TemporaryDirectory::Read(console_);
   }
+  // Puts the pages of a diff, whose memory is one piece, over those of what it is based on.
+  void PutOver(const MachineState& state, const std::string& base) {
+    ASSERT_TRUE(state.diff);
+    ASSERT_EQ(state.diff->pages.size(), 1U);
+    const std::vector<std::byte>& bits = state.diff->pages.front();
+    const std::string diff = TemporaryDirectory::Read(memory_);
+    std::fstream file(base, std::ios::binary | std::ios::in | std::ios::out);
+    for (size_t page = 0; page < 8 * bits.size(); ++page) {
+      if ((bits[page / 8] >> (page % 8) & std::byte{1}) == std::byte{0}) continue;
+      file.seekp(static_cast<std::streamoff>(4096 * page));
+      file.write(&diff.at(4096 * page), 4096);
+    }
+  }
   // Where the machines made from now on write.
   void UseConsole(std::string_view name) {
     console_ = directory_.Path(name);
@@ -271,6 +284,43 @@ TEST_F(MachineSnapshotTest, AMachineOfManyDevicesComesToItsEnd) {
   EXPECT_EQ(Outcome(*Restore()), Computed(rounds_));
 }
 
+// What a machine writes between two instants is in the diff of the second one, and what came before
+// is not.
+TEST_F(MachineSnapshotTest, DiffsPutOverTheFirstSnapshotMakeTheMachine) {
+  config_.machine.track_dirty_pages = true;
+  const auto life = Begin();
+  const std::string base = directory_.Path("base");
+  int saves = 0;
+  std::optional<EventLoop::Watch> timer;
+  const std::function<void()> save = [&] {
+    Must(life->machine->Pause());
+    const SnapshotType type = saves == 0 ? SnapshotType::kFull : SnapshotType::kDiff;
+    const std::string path = saves == 0 ? base : memory_;
+    Must(life->machine->Save(
+        {.snapshot_path = state_, .mem_file_path = path, .snapshot_type = type}));
+    if (saves > 0) PutOver(Must(ReadMachineState(state_)), base);
+    if (++saves == 4) return life->loop->Stop();
+    Must(life->machine->Resume());
+    timer = Must(life->loop->CallAfter(microseconds(500), save));
+  };
+  timer = Must(life->loop->CallAfter(microseconds(500), save));
+  life->loop->Run();
+  ASSERT_FALSE(life->end);
+  UseConsole("restored");
+  EXPECT_THAT(RestoreFault(), HasSubstr("diff"));
+  std::filesystem::rename(base, memory_);
+  EXPECT_EQ(Outcome(*Restore()), Computed(rounds_));
+}
+
+TEST_F(MachineSnapshotTest, ADiffNeedsTheTrackingOfPages) {
+  const auto life = Begin();
+  Must(life->machine->Pause());
+  const Status saved = life->machine->Save(
+      {.snapshot_path = state_, .mem_file_path = memory_, .snapshot_type = SnapshotType::kDiff});
+  ASSERT_FALSE(saved);
+  EXPECT_THAT(saved.error().message(), HasSubstr("dirty page tracking disabled"));
+}
+
 TEST_F(MachineSnapshotTest, FilesThatAreNotThereAreNamed) {
   EXPECT_THAT(RestoreFault(), HasSubstr(state_));
   SaveAtOnce();
@@ -344,7 +394,7 @@ TEST_F(MachineSnapshotTest, AStateThatContradictsItselfIsRefused) {
       {[](MachineState& state) { state.pluggable->start = GuestAddress{0}; }, "memory-hotplug"},
       {[](MachineState& state) { state.pluggable->start = GuestAddress{~uint64_t{0} - 4095}; },
        "memory-hotplug"},
-      {[](MachineState& state) { state.diff.emplace(); }, "is a diff"},
+      {[](MachineState& state) { state.diff.emplace(); }, "diff"},
   };
   for (const Case& each : cases) {
     std::ofstream(state_, std::ios::binary) << good;

@@ -31,9 +31,6 @@ Status Validate(const SnapshotCreation& creation) {
   if (creation.snapshot_path == creation.mem_file_path) {
     return Error(Concat("snapshot_path and mem_file_path are both ", creation.snapshot_path));
   }
-  if (creation.snapshot_type == SnapshotType::kDiff) {
-    return Error("snapshot_type Diff is not in this version; Full is");
-  }
   return {};
 }
 

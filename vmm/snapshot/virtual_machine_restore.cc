@@ -7,13 +7,13 @@
 #include "kvm/saved_state.h"
 #include "snapshot/memory_file.h"
 #include "vmm/config_json.h"
+#include "vmm/snapshot/saved_memory.h"
 #include "vmm/snapshot/snapshot_files.h"
+#include "vmm/snapshot/written_pages.h"
 #include "vmm/virtual_machine_builder.h"
 
 namespace ember::vmm {
 namespace {
-
-constexpr uint64_t kMib = uint64_t{1024} * 1024;
 
 // What a state file says of it may be anything: RAM and device registers must stay as they are.
 Status CheckInside(const DeviceMemoryState& memory, const GuestRange& space) {
@@ -42,9 +42,6 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Restore(const SnapshotLoad& loa
                                                          const VmConfig& own,
                                                          const MachineHost& host) {
   const MachineState state = TRY(ReadMachineState(load.snapshot_path));
-  if (state.diff) {
-    return Error(Concat(load.snapshot_path, " is a diff, which is no machine by itself"));
-  }
   VmConfig config = TRY_CONTEXT(ParseSavedConfig(state.config),
                                 Concat(load.snapshot_path, ": the configuration"));
   TRY(Override(config, load));
@@ -62,10 +59,15 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const MachineS
   if (state.pluggable) {
     TRY_CONTEXT(CheckInside(*state.pluggable, device_memory), "memory-hotplug");
   }
-  const auto pluggable = TRY(Pluggable(state));
+  const auto pluggable = TRY(PluggableOf(state, config_));
   TRY(AllocateMemory(pluggable));
-  TRY(LoadMemory(state.name, load));
+  TRY(LoadMemory(state, load));
   machine_->vm_ = TRY(kvm::Vm::Create(*machine_->system_, *machine_->memory_));
+  // What was loaded is no change of it.
+  if (config_.machine.track_dirty_pages) {
+    TRY(TakeWrittenPages(*machine_->memory_, *machine_->vm_));
+  }
+  machine_->saved_ = {.last = state.name, .full = state.diff ? state.diff->full : state.name};
   TRY(AddBoard(state.board));
   TRY(AddDevices(AddressAllocator(device_memory), &state.devices));
   auto vcpus = TRY(RestoreVcpus(state));
@@ -80,25 +82,11 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const MachineS
   return std::unique_ptr<Machine>(std::move(machine_));
 }
 
-Result<std::optional<PluggableMemory::Options>> VirtualMachine::Builder::Pluggable(
-    const MachineState& state) const {
-  const auto& configured = config_.memory_hotplug;
-  const uint64_t size_bytes = configured ? configured->total_size_mib * kMib : 0;
-  const DeviceMemoryState saved = state.pluggable.value_or(DeviceMemoryState{});
-  if (saved.size_bytes != size_bytes) {
-    return Error(Concat("the snapshot has ", saved.size_bytes,
-                        " bytes of pluggable memory, its configuration ", size_bytes));
-  }
-  if (!configured) return std::nullopt;
-  return PluggableMemory::Options{.range = {.start = saved.start, .size_bytes = saved.size_bytes},
-                                  .block_bytes = configured->block_size_mib * kMib};
-}
-
-Status VirtualMachine::Builder::LoadMemory(const SnapshotName& name,
+Status VirtualMachine::Builder::LoadMemory(const MachineState& state,
                                            const SnapshotLoad& load) const {
   const SnapshotPaths paths{.state = load.snapshot_path, .memory = load.memory.backend_path};
   const MemoryFile memory =
-      TRY(OpenMemoryFile(paths, name, *machine_->memory_, Board::generation_id_address()));
+      TRY(OpenMemoryFile(paths, state, *machine_->memory_, Board::snapshot_names()));
   return snapshot::LoadMemory(*machine_->memory_, memory.file, memory.path);
 }
 
@@ -120,7 +108,7 @@ Result<std::vector<std::unique_ptr<kvm::Vcpu>>> VirtualMachine::Builder::Restore
 
 Status VirtualMachine::Builder::BeginGeneration() const {
   const SnapshotName id = TRY(MakeSnapshotName());
-  TRY(machine_->memory_->WriteBytes(Board::generation_id_address(), id));
+  TRY(machine_->memory_->WriteBytes(Board::snapshot_names().name, id));
   machine_->board_->AnnounceGeneration();
   return {};
 }

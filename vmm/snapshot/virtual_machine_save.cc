@@ -3,18 +3,48 @@
 
 #include "kvm/saved_state.h"
 #include "vmm/config_json.h"
-#include "vmm/snapshot/machine_state.h"
 #include "vmm/snapshot/snapshot_files.h"
+#include "vmm/snapshot/written_pages.h"
 #include "vmm/virtual_machine.h"
 
 namespace ember::vmm {
 
 Status VirtualMachine::Save(const SnapshotCreation& creation) {
+  const bool is_tracked = memory_->dirty_pages() != nullptr;
+  if (creation.snapshot_type == SnapshotType::kDiff && !is_tracked) {
+    return Error("Diff snapshots are not allowed on uVMs with dirty page tracking disabled.");
+  }
   TRY(kvm::CheckStateCapabilities(*system_));
-  MachineState state{.name = TRY(MakeSnapshotName()), .config = ToJson(config_)};
   // What they do in coming to rest shows in memory and in interrupt controllers. They stay so until
   // all is written.
   DeviceSet::AtRest at_rest = TRY(devices_->Rest());
+  MachineState state = TRY(SaveState(at_rest));
+  snapshot::PageBits written;
+  if (is_tracked) {
+    // Until all of them are in a snapshot none can be based on another one.
+    const std::optional<SavedNames> saved = std::exchange(saved_, std::nullopt);
+    written = TRY(TakeWrittenPages(*memory_, *vm_));
+    saved_ = saved;
+  }
+  // The first of its line is whole.
+  if (creation.snapshot_type == SnapshotType::kDiff && saved_) {
+    state.diff = {.base = saved_->last, .full = saved_->full, .pages = ToBytes(written)};
+  }
+  const SavedNames names{.last = state.name, .full = state.diff ? state.diff->full : state.name};
+  const Status saved =
+      WriteSnapshot({.state = creation.snapshot_path, .memory = creation.mem_file_path},
+                    std::move(state), *memory_, Board::snapshot_names());
+  if (saved) {
+    saved_ = names;
+  } else if (is_tracked) {
+    PutBackWrittenPages(*memory_, written);
+  }
+  return saved;
+}
+
+Result<MachineState> VirtualMachine::SaveState(DeviceSet::AtRest& at_rest) const {
+  MachineState state{.name = TRY(MakeSnapshotName()), .config = ToJson(config_)};
+  if (saved_) state.parent = saved_->last;
   state.devices = std::move(at_rest.states);
   for (const auto& vcpu : vcpus_) {
     state.vcpus.push_back({.parts = TRY(kvm::SaveVcpu(*system_, *vm_, vcpu->vcpu()))});
@@ -25,8 +55,7 @@ Status VirtualMachine::Save(const SnapshotCreation& creation) {
     const GuestRange range = pluggable->range();
     state.pluggable = {.start = range.start, .size_bytes = range.size_bytes};
   }
-  return WriteSnapshot({.state = creation.snapshot_path, .memory = creation.mem_file_path},
-                       std::move(state), *memory_, Board::generation_id_address());
+  return state;
 }
 
 }  // namespace ember::vmm

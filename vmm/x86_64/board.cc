@@ -151,7 +151,9 @@ BoardState Board::Save() const {
           .power = impl_->event_register->Save()};
 }
 
-GuestAddress Board::generation_id_address() { return firmware::x86_64::kGenerationId; }
+NamePlaces Board::snapshot_names() {
+  return {.name = firmware::x86_64::kGenerationId, .full = firmware::x86_64::kBaseMark};
+}
 
 bool Board::Impl::IsTaken(const firmware::MmioDevice& place) const {
   return std::ranges::any_of(virtio_places, [&](const firmware::MmioDevice& taken) {
@@ -194,7 +196,7 @@ firmware::Platform Board::Describe(const GuestMemory& memory, uint32_t vcpu_coun
               .sleep_status_port = kSleepPort + AcpiSleepRegisters::kStatusOffset},
       .panic_port = kPanicPort,
       .has_i8042 = true,
-      .generation_id = generation_id_address()};
+      .generation_id = firmware::x86_64::kGenerationId};
   for (const GuestMemory::Region& region : memory.regions()) platform.ram.push_back(region.range);
   // KVM gives each vCPU its index as APIC id.
   for (uint32_t id = 0; id < vcpu_count; ++id) platform.apic_ids.push_back(id);

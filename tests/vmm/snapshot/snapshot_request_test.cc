@@ -40,10 +40,6 @@ TEST(SnapshotRequestTest, ACreationNeedsTwoNames) {
 }
 
 TEST(SnapshotRequestTest, WhatThisVersionCannotDoIsRefused) {
-  EXPECT_THAT(
-      Fault(Validate(SnapshotCreation{
-          .snapshot_path = "s", .mem_file_path = "m", .snapshot_type = SnapshotType::kDiff})),
-      HasSubstr("Diff is not in this version"));
   SnapshotLoad load = Load();
   load.memory.backend_type = MemoryBackendType::kUffd;
   EXPECT_THAT(Fault(Validate(load)), HasSubstr("Uffd is not in this version"));
