@@ -78,7 +78,7 @@ class VirtualMachine final : public Machine, private VmRequestSink {
       : host_(std::move(host)), config_(std::move(config)) {}
 
   // All that a snapshot has but memory, with devices at rest.
-  Result<MachineState> SaveState(DeviceSet::AtRest& at_rest) const;
+  Result<SavedMachine> SaveState(DeviceSet::AtRest& at_rest) const;
 
   // VmRequestSink; vCPU threads.
   void Request(VmRequest request) override;

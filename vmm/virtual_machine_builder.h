@@ -30,7 +30,7 @@ class VirtualMachine::Builder {
   Result<std::unique_ptr<Machine>> Build();
   // The machine of `state`, whose configuration the builder has, with the client's overrides.
   // vmm/snapshot/virtual_machine_restore.cc.
-  Result<std::unique_ptr<Machine>> Restore(const MachineState& state, const SnapshotLoad& load);
+  Result<std::unique_ptr<Machine>> Restore(const SavedMachine& state, const SnapshotLoad& load);
 
  private:
   Status OpenSystem();
@@ -52,8 +52,8 @@ class VirtualMachine::Builder {
   Status WriteGenerationId(const firmware::Platform& platform) const;
 
   // For a snapshot's.
-  Status LoadMemory(const MachineState& state, const SnapshotLoad& load) const;
-  Result<std::vector<std::unique_ptr<kvm::Vcpu>>> RestoreVcpus(const MachineState& state) const;
+  Status LoadMemory(const SavedMachine& state, const SnapshotLoad& load) const;
+  Result<std::vector<std::unique_ptr<kvm::Vcpu>>> RestoreVcpus(const SavedMachine& state) const;
   // Once interrupt controllers are restored.
   Status BeginGeneration() const;
 

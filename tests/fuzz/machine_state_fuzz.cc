@@ -30,7 +30,7 @@ namespace {
 using namespace ember;                   // NOLINT(google-build-using-namespace)
 using namespace ember::virtio;           // NOLINT(google-build-using-namespace)
 using namespace ember::virtio::testing;  // NOLINT(google-build-using-namespace)
-using vmm::MachineState;
+using vmm::SavedMachine;
 using vmm::VirtioState;
 
 constexpr int kMaxWakeUps = 8;
@@ -113,10 +113,10 @@ std::vector<snapshot::MemoryPiece> TwoPieces() {
 }
 
 // What was read is written and read again, the same.
-void Check(const MachineState& state) {
+void Check(const SavedMachine& state) {
   const snapshot::StateValue tree = snapshot::ToTree(state);
-  const Result<MachineState> again =
-      snapshot::FromTree<MachineState>(tree, snapshot::kStateVersion);
+  const Result<SavedMachine> again =
+      snapshot::FromTree<SavedMachine>(tree, snapshot::kStateVersion);
   EMBER_CHECK(again.has_value() && snapshot::ToTree(*again) == tree);
   if (state.diff) {
     const Result<snapshot::PageBits> pages = vmm::ToPageBits(state.diff->pages, TwoPieces());
@@ -136,7 +136,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (input.size() < snapshot::kStateHeaderBytes) return 0;
   const auto tree = snapshot::DecodeCbor(input.subspan(snapshot::kStateHeaderBytes));
   if (!tree) return 0;
-  const auto state = snapshot::FromTree<MachineState>(*tree, snapshot::kStateVersion);
+  const auto state = snapshot::FromTree<SavedMachine>(*tree, snapshot::kStateVersion);
   if (state) Check(*state);
   return 0;
 }

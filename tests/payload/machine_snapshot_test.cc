@@ -148,7 +148,7 @@ class MachineSnapshotTest : public ::testing::Test {
     return TemporaryDirectory::Read(console_);
   }
   // Puts the pages of a diff, whose memory is one piece, over those of what it is based on.
-  void PutOver(const MachineState& state, const std::string& base) {
+  void PutOver(const SavedMachine& state, const std::string& base) {
     ASSERT_TRUE(state.diff);
     ASSERT_EQ(state.diff->pages.size(), 1U);
     const std::vector<std::byte>& bits = state.diff->pages.front();
@@ -166,8 +166,8 @@ class MachineSnapshotTest : public ::testing::Test {
     config_.serial.serial_out_path = console_;
   }
   // The state file with something in it changed.
-  void ChangeState(const std::function<void(MachineState&)>& change) {
-    MachineState state = Must(ReadMachineState(state_));
+  void ChangeState(const std::function<void(SavedMachine&)>& change) {
+    SavedMachine state = Must(ReadMachineState(state_));
     change(state);
     const std::vector<std::byte> bytes = snapshot::EncodeStateFile(snapshot::ToTree(state));
     std::ofstream(state_, std::ios::binary)
@@ -265,12 +265,12 @@ TEST_F(MachineSnapshotTest, MachinesOfOneSnapshotDoNotMeet) {
 TEST_F(MachineSnapshotTest, WhatIsRestoredIsSavedTheSameAgain) {
   AddDevices();
   SaveAtOnce();
-  const MachineState before = Must(ReadMachineState(state_));
+  const SavedMachine before = Must(ReadMachineState(state_));
   const auto life = Restore(false);
   EXPECT_EQ(life->machine->config().drives, config_.drives);
   EXPECT_FALSE(life->machine->config().boot_source);
   Must(life->machine->Save({.snapshot_path = state_, .mem_file_path = memory_}));
-  const MachineState after = Must(ReadMachineState(state_));
+  const SavedMachine after = Must(ReadMachineState(state_));
   EXPECT_NE(after.name, before.name);
   EXPECT_EQ(snapshot::ToTree(after.devices), snapshot::ToTree(before.devices));
   EXPECT_EQ(snapshot::ToTree(after.board.serial), snapshot::ToTree(before.board.serial));
@@ -373,28 +373,28 @@ TEST_F(MachineSnapshotTest, AStateThatContradictsItselfIsRefused) {
   SaveAtOnce();
   const std::string good = TemporaryDirectory::Read(state_);
   struct Case {
-    std::function<void(MachineState&)> change;
+    std::function<void(SavedMachine&)> change;
     std::string_view fault;
   };
-  const auto pmem = [](MachineState& state) -> VirtioState& { return state.devices.devices[1]; };
+  const auto pmem = [](SavedMachine& state) -> VirtioState& { return state.devices.devices[1]; };
   const Case cases[] = {
-      {[](MachineState& state) { state.config = "{"; }, "the configuration"},
-      {[](MachineState& state) { state.config = "{\"drives\":[]}"; }, "pmem pmem"},
-      {[](MachineState& state) { state.vcpus.pop_back(); }, "vCPUs"},
-      {[](MachineState& state) { state.vcpus[1].parts.clear(); }, "vCPU 1"},
-      {[](MachineState& state) { state.controllers.pop_back(); }, "interrupt controllers"},
-      {[](MachineState& state) { state.devices.devices.pop_back(); }, "no such device"},
-      {[](MachineState& state) { state.devices.devices.push_back(state.devices.devices[0]); },
+      {[](SavedMachine& state) { state.config = "{"; }, "the configuration"},
+      {[](SavedMachine& state) { state.config = "{\"drives\":[]}"; }, "pmem pmem"},
+      {[](SavedMachine& state) { state.vcpus.pop_back(); }, "vCPUs"},
+      {[](SavedMachine& state) { state.vcpus[1].parts.clear(); }, "vCPU 1"},
+      {[](SavedMachine& state) { state.controllers.pop_back(); }, "interrupt controllers"},
+      {[](SavedMachine& state) { state.devices.devices.pop_back(); }, "no such device"},
+      {[](SavedMachine& state) { state.devices.devices.push_back(state.devices.devices[0]); },
        "devices"},
-      {[](MachineState& state) { state.devices.devices[0].address = GuestAddress{0}; },
+      {[](SavedMachine& state) { state.devices.devices[0].address = GuestAddress{0}; },
        "drive disk"},
-      {[&](MachineState& state) { pmem(state).memory->start = GuestAddress{0}; }, "pmem pmem"},
-      {[&](MachineState& state) { pmem(state).memory.reset(); }, "pmem pmem"},
-      {[](MachineState& state) { state.pluggable.reset(); }, "pluggable memory"},
-      {[](MachineState& state) { state.pluggable->start = GuestAddress{0}; }, "memory-hotplug"},
-      {[](MachineState& state) { state.pluggable->start = GuestAddress{~uint64_t{0} - 4095}; },
+      {[&](SavedMachine& state) { pmem(state).memory->start = GuestAddress{0}; }, "pmem pmem"},
+      {[&](SavedMachine& state) { pmem(state).memory.reset(); }, "pmem pmem"},
+      {[](SavedMachine& state) { state.pluggable.reset(); }, "pluggable memory"},
+      {[](SavedMachine& state) { state.pluggable->start = GuestAddress{0}; }, "memory-hotplug"},
+      {[](SavedMachine& state) { state.pluggable->start = GuestAddress{~uint64_t{0} - 4095}; },
        "memory-hotplug"},
-      {[](MachineState& state) { state.diff.emplace(); }, "diff"},
+      {[](SavedMachine& state) { state.diff.emplace(); }, "diff"},
   };
   for (const Case& each : cases) {
     std::ofstream(state_, std::ios::binary) << good;

@@ -35,7 +35,7 @@ void Describe(snapshot::Fields& fields, DiffState& diff) {
   fields.Add("pages", diff.pages);
 }
 
-void Describe(snapshot::Fields& fields, MachineState& machine) {
+void Describe(snapshot::Fields& fields, SavedMachine& machine) {
   fields.Add("name", machine.name);
   fields.Add("parent", machine.parent);
   fields.Add("config", machine.config);

@@ -39,7 +39,7 @@ struct DiffState {
   std::vector<std::vector<std::byte>> pages;
 };
 
-struct MachineState {
+struct SavedMachine {
   SnapshotName name{};
   // The snapshot before it: of the same machine, or that which the machine was restored from.
   std::optional<SnapshotName> parent;
@@ -54,7 +54,7 @@ struct MachineState {
 
 void Describe(snapshot::Fields& fields, VcpuState& vcpu);
 void Describe(snapshot::Fields& fields, DiffState& diff);
-void Describe(snapshot::Fields& fields, MachineState& machine);
+void Describe(snapshot::Fields& fields, SavedMachine& machine);
 
 // Page bits as a diff's state has them, and back. An error: there are not as many as `pieces` have
 // pages.

@@ -4,7 +4,7 @@
 
 namespace ember::vmm {
 
-Result<std::optional<PluggableMemory::Options>> PluggableOf(const MachineState& state,
+Result<std::optional<PluggableMemory::Options>> PluggableOf(const SavedMachine& state,
                                                             const VmConfig& config) {
   constexpr uint64_t kMib = uint64_t{1024} * 1024;
   const auto& configured = config.memory_hotplug;

@@ -13,7 +13,7 @@ namespace ember::vmm {
 // The pluggable memory of a machine that was saved, of that configuration: where it was, as large
 // as is configured. Nothing where there is none; an error where only one of the two has any, or
 // they differ.
-Result<std::optional<PluggableMemory::Options>> PluggableOf(const MachineState& state,
+Result<std::optional<PluggableMemory::Options>> PluggableOf(const SavedMachine& state,
                                                             const VmConfig& config);
 
 }  // namespace ember::vmm

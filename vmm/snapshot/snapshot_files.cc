@@ -60,7 +60,7 @@ Status WriteName(const Fd& file, const SnapshotName& name, uint64_t offset_bytes
   return {};
 }
 
-Result<snapshot::NewFile> WriteMemoryFile(const std::string& path, const MachineState& state,
+Result<snapshot::NewFile> WriteMemoryFile(const std::string& path, const SavedMachine& state,
                                           const GuestMemory& memory, const FilePlaces& places) {
   snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, ToText(state.name)));
   if (state.diff) {
@@ -77,7 +77,7 @@ Result<snapshot::NewFile> WriteMemoryFile(const std::string& path, const Machine
   return file;
 }
 
-Result<snapshot::NewFile> WriteStateFile(const std::string& path, const MachineState& state) {
+Result<snapshot::NewFile> WriteStateFile(const std::string& path, const SavedMachine& state) {
   snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, ToText(state.name)));
   const std::vector<std::byte> bytes = snapshot::EncodeStateFile(snapshot::ToTree(state));
   if (bytes.size() > snapshot::kMaxStateFileBytes) {
@@ -129,7 +129,7 @@ Result<SnapshotName> MakeSnapshotName() {
   return name;
 }
 
-Status WriteSnapshot(const SnapshotPaths& paths, MachineState state, const GuestMemory& memory,
+Status WriteSnapshot(const SnapshotPaths& paths, SavedMachine state, const GuestMemory& memory,
                      const NamePlaces& name_places) {
   const FilePlaces places = PlacesOf(memory, name_places);
   if (state.diff) {
@@ -146,12 +146,12 @@ Status WriteSnapshot(const SnapshotPaths& paths, MachineState state, const Guest
   return memory_file.Publish();
 }
 
-Result<MachineState> ReadMachineState(const std::string& path) {
+Result<SavedMachine> ReadMachineState(const std::string& path) {
   const snapshot::StateFile file = TRY(snapshot::ReadStateFile(path));
-  return TRY_CONTEXT(snapshot::FromTree<MachineState>(file.root, file.version), path);
+  return TRY_CONTEXT(snapshot::FromTree<SavedMachine>(file.root, file.version), path);
 }
 
-Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const MachineState& state,
+Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const SavedMachine& state,
                                   const GuestMemory& memory, const NamePlaces& name_places) {
   const FilePlaces places = PlacesOf(memory, name_places);
   Result<MemoryFile> found = FindMemoryFile(paths, state.name, places.name.offset_bytes);

@@ -33,11 +33,11 @@ std::string ToText(const SnapshotName& name);
 // lists and that of the name. The file, and not the memory, has the names. While the machine is
 // paused and its devices rest. After an error the snapshot that was there before is there, or the
 // new one, whole.
-Status WriteSnapshot(const SnapshotPaths& paths, MachineState state, const GuestMemory& memory,
+Status WriteSnapshot(const SnapshotPaths& paths, SavedMachine state, const GuestMemory& memory,
                      const NamePlaces& places);
 
 // A state file's machine; errors name the file.
-Result<MachineState> ReadMachineState(const std::string& path);
+Result<SavedMachine> ReadMachineState(const std::string& path);
 
 struct MemoryFile {
   Fd file;
@@ -46,7 +46,7 @@ struct MemoryFile {
 // The memory file that belongs to a state: the one at `paths.memory`, or the one that was about to
 // take its place. `memory` is made as the state says, and has nothing loaded. An error: neither is
 // the snapshot's, or it is a diff that was not merged into what it is based on.
-Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const MachineState& state,
+Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const SavedMachine& state,
                                   const GuestMemory& memory, const NamePlaces& places);
 
 }  // namespace ember::vmm

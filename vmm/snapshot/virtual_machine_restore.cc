@@ -41,7 +41,7 @@ Status CheckPmem(const DeviceStates& states, const GuestRange& space) {
 Result<std::unique_ptr<Machine>> VirtualMachine::Restore(const SnapshotLoad& load,
                                                          const VmConfig& own,
                                                          const MachineHost& host) {
-  const MachineState state = TRY(ReadMachineState(load.snapshot_path));
+  const SavedMachine state = TRY(ReadMachineState(load.snapshot_path));
   VmConfig config = TRY_CONTEXT(ParseSavedConfig(state.config),
                                 Concat(load.snapshot_path, ": the configuration"));
   TRY(Override(config, load));
@@ -50,7 +50,7 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Restore(const SnapshotLoad& loa
   return Builder(std::move(config), host).Restore(state, load);
 }
 
-Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const MachineState& state,
+Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const SavedMachine& state,
                                                                   const SnapshotLoad& load) {
   TRY(OpenSystem());
   TRY(kvm::CheckStateCapabilities(*machine_->system_));
@@ -82,7 +82,7 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const MachineS
   return std::unique_ptr<Machine>(std::move(machine_));
 }
 
-Status VirtualMachine::Builder::LoadMemory(const MachineState& state,
+Status VirtualMachine::Builder::LoadMemory(const SavedMachine& state,
                                            const SnapshotLoad& load) const {
   const SnapshotPaths paths{.state = load.snapshot_path, .memory = load.memory.backend_path};
   const MemoryFile memory =
@@ -91,7 +91,7 @@ Status VirtualMachine::Builder::LoadMemory(const MachineState& state,
 }
 
 Result<std::vector<std::unique_ptr<kvm::Vcpu>>> VirtualMachine::Builder::RestoreVcpus(
-    const MachineState& state) const {
+    const SavedMachine& state) const {
   if (state.vcpus.size() != config_.machine.vcpu_count) {
     return Error(Concat("the snapshot has ", state.vcpus.size(), " vCPUs, its configuration ",
                         config_.machine.vcpu_count));

@@ -18,7 +18,7 @@ Status VirtualMachine::Save(const SnapshotCreation& creation) {
   // What they do in coming to rest shows in memory and in interrupt controllers. They stay so until
   // all is written.
   DeviceSet::AtRest at_rest = TRY(devices_->Rest());
-  MachineState state = TRY(SaveState(at_rest));
+  SavedMachine state = TRY(SaveState(at_rest));
   snapshot::PageBits written;
   if (is_tracked) {
     // Until all of them are in a snapshot none can be based on another one.
@@ -31,9 +31,8 @@ Status VirtualMachine::Save(const SnapshotCreation& creation) {
     state.diff = {.base = saved_->last, .full = saved_->full, .pages = ToBytes(written)};
   }
   const SavedNames names{.last = state.name, .full = state.diff ? state.diff->full : state.name};
-  const Status saved =
-      WriteSnapshot({.state = creation.snapshot_path, .memory = creation.mem_file_path},
-                    std::move(state), *memory_, Board::snapshot_names());
+  Status saved = WriteSnapshot({.state = creation.snapshot_path, .memory = creation.mem_file_path},
+                               std::move(state), *memory_, Board::snapshot_names());
   if (saved) {
     saved_ = names;
   } else if (is_tracked) {
@@ -42,8 +41,8 @@ Status VirtualMachine::Save(const SnapshotCreation& creation) {
   return saved;
 }
 
-Result<MachineState> VirtualMachine::SaveState(DeviceSet::AtRest& at_rest) const {
-  MachineState state{.name = TRY(MakeSnapshotName()), .config = ToJson(config_)};
+Result<SavedMachine> VirtualMachine::SaveState(DeviceSet::AtRest& at_rest) const {
+  SavedMachine state{.name = TRY(MakeSnapshotName()), .config = ToJson(config_)};
   if (saved_) state.parent = saved_->last;
   state.devices = std::move(at_rest.states);
   for (const auto& vcpu : vcpus_) {

@@ -21,14 +21,14 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 
-std::vector<std::byte> FileOf(const MachineState& state) {
+std::vector<std::byte> FileOf(const SavedMachine& state) {
   return snapshot::EncodeStateFile(snapshot::ToTree(state));
 }
 
 TEST(MachineStateTest, ComesBackFromAFileAsItWas) {
-  for (const MachineState& state : {testing::SampleMachine(), testing::SampleDiff()}) {
+  for (const SavedMachine& state : {testing::SampleMachine(), testing::SampleDiff()}) {
     const snapshot::StateValue tree = snapshot::ToTree(state);
-    const Result<MachineState> read = snapshot::FromTree<MachineState>(tree, 1);
+    const Result<SavedMachine> read = snapshot::FromTree<SavedMachine>(tree, 1);
     ASSERT_TRUE(read) << read.error().message();
     EXPECT_EQ(snapshot::ToTree(*read), tree);
     EXPECT_EQ(read->diff.has_value(), state.diff.has_value());
@@ -39,7 +39,7 @@ TEST(MachineStateTest, ComesBackFromAFileAsItWas) {
 // EMBER_WRITE_GOLDEN=1 writes the files of a new version.
 TEST(MachineStateTest, IsTheGoldenFileByteForByte) {
   const std::string golden = std::string(EMBER_MACHINE_GOLDEN) + "/machine_v1";
-  const auto check = [](const std::string& path, const MachineState& state) {
+  const auto check = [](const std::string& path, const SavedMachine& state) {
     const std::vector<std::byte> file = FileOf(state);
     const std::string_view text(static_cast<const char*>(static_cast<const void*>(file.data())),
                                 file.size());
@@ -47,7 +47,7 @@ TEST(MachineStateTest, IsTheGoldenFileByteForByte) {
       std::ofstream(path, std::ios::binary) << text;
     }
     EXPECT_TRUE(text == TemporaryDirectory::Read(path)) << path;
-    const Result<MachineState> read = ReadMachineState(path);
+    const Result<SavedMachine> read = ReadMachineState(path);
     ASSERT_TRUE(read) << read.error().message();
     EXPECT_EQ(snapshot::ToTree(*read), snapshot::ToTree(state));
   };
@@ -60,7 +60,7 @@ TEST(MachineStateTest, NeedsAllItsFieldsAndNoOthers) {
   const snapshot::StateValue tree = snapshot::ToTree(testing::SampleMachine());
   const auto& members = std::get<snapshot::StateValue::Map>(tree.value);
   const auto error_of = [](const snapshot::StateValue::Map& map) {
-    const Result<MachineState> read = snapshot::FromTree<MachineState>({map}, 1);
+    const Result<SavedMachine> read = snapshot::FromTree<SavedMachine>({map}, 1);
     return read ? std::string("none") : read.error().message();
   };
   for (size_t i = 0; i < members.size(); ++i) {

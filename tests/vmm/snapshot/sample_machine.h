@@ -95,8 +95,8 @@ inline DeviceStates SampleDevices() {
   return states;
 }
 
-inline MachineState SampleMachine() {
-  MachineState state;
+inline SavedMachine SampleMachine() {
+  SavedMachine state;
   for (size_t i = 0; i < state.name.size(); ++i) state.name[i] = static_cast<std::byte>(i);
   state.parent.emplace().fill(std::byte{0x17});
   state.config = "{}";
@@ -108,8 +108,8 @@ inline MachineState SampleMachine() {
   return state;
 }
 
-inline MachineState SampleDiff() {
-  MachineState state = SampleMachine();
+inline SavedMachine SampleDiff() {
+  SavedMachine state = SampleMachine();
   state.diff = {.base = *state.parent,
                 .full = {std::byte{0x18}},
                 .pages = {std::vector<std::byte>(8, std::byte{0x11}), {}}};

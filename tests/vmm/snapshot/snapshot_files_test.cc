@@ -28,14 +28,14 @@ class SnapshotFilesTest : public ::testing::Test {
  protected:
   SnapshotName Write(uint64_t value) {
     EXPECT_TRUE(memory_->Write(kData, value));
-    MachineState state{.name = *MakeSnapshotName(), .config = "{}"};
+    SavedMachine state{.name = *MakeSnapshotName(), .config = "{}"};
     const Status written = WriteSnapshot(paths_, state, *memory_, kNames);
     EXPECT_TRUE(written) << written.error().message();
     return state.name;
   }
   // What a restored machine has at kData, or why there is none.
   std::string Read() const {
-    const Result<MachineState> state = ReadMachineState(paths_.state);
+    const Result<SavedMachine> state = ReadMachineState(paths_.state);
     if (!state) return state.error().message();
     const auto memory = MakeMemory();
     const auto file = OpenMemoryFile(paths_, *state, *memory, kNames);
@@ -100,10 +100,10 @@ TEST_F(SnapshotFilesTest, LeaveTheOldOnesWhereTheStateCannotBeWritten) {
 }
 
 TEST_F(SnapshotFilesTest, OfADiffHaveItsPagesAndThatOfTheNameButNotThatOfTheWholeOne) {
-  MachineState state{.name = *MakeSnapshotName(), .config = "{}"};
+  SavedMachine state{.name = *MakeSnapshotName(), .config = "{}"};
   state.diff = {.base = {}, .full = {}, .pages = ToBytes({{0x20 | 1}})};
   ASSERT_TRUE(WriteSnapshot(paths_, state, *memory_, kNames));
-  const Result<MachineState> read = ReadMachineState(paths_.state);
+  const Result<SavedMachine> read = ReadMachineState(paths_.state);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->diff->pages[0][0], std::byte{1 | 1 << 3});
 }
@@ -113,7 +113,7 @@ TEST_F(SnapshotFilesTest, OfADiffAreNoMachineUntilItIsMerged) {
   const std::string base = directory_.Path("base");
   std::filesystem::rename(paths_.memory, base);
   ASSERT_TRUE(memory_->Write(kData, uint64_t{2}));
-  MachineState state{.name = *MakeSnapshotName(), .parent = full, .config = "{}"};
+  SavedMachine state{.name = *MakeSnapshotName(), .parent = full, .config = "{}"};
   state.diff = {.base = full, .full = full, .pages = ToBytes({{1U << 8}})};
   ASSERT_TRUE(WriteSnapshot(paths_, state, *memory_, kNames));
   EXPECT_THAT(Read(), HasSubstr("memory is a diff that was not merged into what it is based on"));
