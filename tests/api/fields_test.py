@@ -76,7 +76,7 @@ FORBIDDEN = {
 }
 # Files that must be there when they are named.
 MUST_EXIST = ["kernel_image_path", "initrd_path", "path_on_host", "socket", "overlay_path",
-              "snapshot_path"]
+              "snapshot_path", "mem_file_path"]
 # Requests whose faults do not name the field, in words of the contract's.
 NAMELESS = ["PUT /mmds/config"]
 # What a guest without drivers cannot be asked.
