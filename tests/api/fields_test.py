@@ -77,8 +77,8 @@ FORBIDDEN = {
 # Files that must be there when they are named.
 MUST_EXIST = ["kernel_image_path", "initrd_path", "path_on_host", "socket", "overlay_path",
               "snapshot_path", "mem_file_path"]
-# Requests whose faults do not name the field, in words of the contract's.
-NAMELESS = ["PUT /mmds/config"]
+# Requests whose faults do not name the field, in words of the contract's, or are about another thing.
+NAMELESS = ["PUT /mmds/config", "PUT /snapshot/load"]
 # What a guest without drivers cannot be asked.
 NO_DRIVER = {"PATCH /balloon": "Device is inactive", "PATCH /hotplug/memory": "not active",
              "PATCH /balloon/hinting/start": "Device is inactive",
