@@ -35,7 +35,7 @@ class ServerTest : public ApiTest {
   // Has the machine's loop answer nothing until Release().
   void HoldLoop() {
     room_.Hold();
-    loop_->Post([this] { static_cast<void>(room_.factory()({})); });
+    loop_->Post([this] { static_cast<void>(room_.factory().build({})); });
     room_.AwaitHeldRequest();
   }
   size_t CountConfigured() const {
