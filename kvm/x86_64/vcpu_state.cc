@@ -51,6 +51,7 @@ constexpr std::string_view kNested = "nested";
 constexpr std::string_view kMsrs = "msrs";
 constexpr std::string_view kCpuid = "cpuid";
 constexpr std::string_view kTscKhz = "tsc_khz";
+constexpr uint32_t kCpuidXsave = 1U << 26;  // of leaf 1, ECX
 constexpr std::array kNames = {kRegisters.name,
                                kSystemRegisters.name,
                                kSystemRegisters2.name,
@@ -139,7 +140,7 @@ Result<StatePart> SaveCpuid(const Vcpu& vcpu) {
   return StatePart{.name = std::string(kCpuid), .bytes = {bytes.begin(), bytes.end()}};
 }
 
-Status RestoreCpuid(const Vcpu& vcpu, const StateParts& parts) {
+Result<std::vector<CpuidEntry>> SavedCpuid(const StateParts& parts) {
   const std::span<const std::byte> saved = TRY(x86_64::Find(parts, kCpuid));
   if (saved.size() % sizeof(CpuidEntry) != 0) {
     return Error(
@@ -147,7 +148,32 @@ Status RestoreCpuid(const Vcpu& vcpu, const StateParts& parts) {
   }
   std::vector<CpuidEntry> entries(saved.size() / sizeof(CpuidEntry));
   std::memcpy(entries.data(), saved.data(), saved.size());
-  return x86_64::SetCpuid(vcpu, entries);
+  return entries;
+}
+
+Status RestoreCpuid(const Vcpu& vcpu, const StateParts& parts) {
+  return x86_64::SetCpuid(vcpu, TRY(SavedCpuid(parts)));
+}
+
+// A processor without XSAVE has no extended control registers.
+Status SaveXcrs(const System& system, const Vcpu& vcpu, StateParts& parts) {
+  if (system.QueryCapability(KVM_CAP_XCRS) == 0) return {};
+  parts.push_back(TRY(x86_64::Save(vcpu.fd(), kXcrs)));
+  return {};
+}
+
+bool HasXsave(const std::vector<CpuidEntry>& cpuid) {
+  return std::ranges::any_of(cpuid, [](const CpuidEntry& entry) {
+    return entry.leaf == 1 && (entry.ecx & kCpuidXsave) != 0;
+  });
+}
+
+Status RestoreXcrs(const System& system, const Vcpu& vcpu, const StateParts& parts) {
+  if (!x86_64::Has(parts, kXcrs.name) && !HasXsave(TRY(SavedCpuid(parts)))) return {};
+  if (system.QueryCapability(KVM_CAP_XCRS) == 0) {
+    return Error("the guest has extended control registers, this host's processor none");
+  }
+  return x86_64::Restore(vcpu.fd(), kXcrs, parts);
 }
 
 Result<StatePart> SaveMsrs(const System& system, const Vcpu& vcpu) {
@@ -218,7 +244,7 @@ Result<StateParts> Save(const System& system, const Vm& vm, const Vcpu& vcpu) {
   parts.push_back(TRY(x86_64::Save(vcpu.fd(), SystemRegistersOf(system))));
   TRY(SaveNested(system, vcpu, parts));
   parts.push_back(TRY(SaveXsave(vm, vcpu)));
-  parts.push_back(TRY(x86_64::Save(vcpu.fd(), kXcrs)));
+  TRY(SaveXcrs(system, vcpu, parts));
   parts.push_back(TRY(x86_64::Save(vcpu.fd(), kDebugRegisters)));
   parts.push_back(TRY(SaveMsrs(system, vcpu)));
   parts.push_back(TRY(x86_64::Save(vcpu.fd(), kLocalApic)));
@@ -240,7 +266,7 @@ Status Restore(const System& system, const Vm& vm, const Vcpu& vcpu, const State
   TRY(x86_64::WriteNestingMsrs(vcpu, msrs));
   TRY(RestoreNested(vcpu, parts));
   TRY(x86_64::Restore(vcpu.fd(), kRegisters, parts));
-  TRY(x86_64::Restore(vcpu.fd(), kXcrs, parts));
+  TRY(RestoreXcrs(system, vcpu, parts));
   TRY(RestoreXsave(vm, vcpu, parts));
   TRY(x86_64::Restore(vcpu.fd(), kDebugRegisters, parts));
   TRY(x86_64::Restore(vcpu.fd(), kLocalApic, parts));
@@ -255,7 +281,6 @@ Status CheckStateCapabilities(const System& system) {
   static constexpr std::string_view kNeededFor = "snapshots";
   static constexpr std::array kNeeded = {
       Capability{KVM_CAP_XSAVE, "KVM_CAP_XSAVE", "extended registers", kNeededFor},
-      Capability{KVM_CAP_XCRS, "KVM_CAP_XCRS", "extended control registers", kNeededFor},
       Capability{KVM_CAP_DEBUGREGS, "KVM_CAP_DEBUGREGS", "debug registers", kNeededFor},
       Capability{KVM_CAP_VCPU_EVENTS, "KVM_CAP_VCPU_EVENTS", "pending events", kNeededFor},
       Capability{KVM_CAP_GET_TSC_KHZ, "KVM_CAP_GET_TSC_KHZ", "counter frequency", kNeededFor},
