@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string>
 #include <variant>
 
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 #include "cmd/ember-vmm/options.h"
 #include "cmd/ember-vmm/process.h"
 #include "vmm/exit_code.h"
+#include "vmm/snapshot/describe_snapshot.h"
 
 namespace {
 
@@ -28,6 +30,20 @@ constexpr std::array<ember::FatalSignal, 8> kFatalSignals = {{
     {SIGILL, "SIGILL", ToInteger(ExitCode::kIllegalInstruction)},
 }};
 
+int TellOfSnapshots(const ember::VmmOptions& options) {
+  if (options.snapshot_version) {
+    std::printf("%s\n", ember::vmm::SnapshotVersion().c_str());
+    return 0;
+  }
+  const ember::Result<std::string> text = ember::vmm::DescribeSnapshot(*options.describe_snapshot);
+  if (!text) {
+    std::fprintf(stderr, "ember-vmm: %s\n", text.error().message().c_str());
+    return ToInteger(ExitCode::kGenericError);
+  }
+  std::fputs(text->c_str(), stdout);
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   const auto started = ember::MonotonicClock().Now();
   const auto parsed = ember::ParseCommandLine(argc, argv);
@@ -36,12 +52,14 @@ int Main(int argc, char** argv) {
     std::fputs(early->error.c_str(), stderr);
     return early->exit_code;
   }
+  const auto& options = std::get<ember::VmmOptions>(parsed);
+  if (options.snapshot_version || options.describe_snapshot) return TellOfSnapshots(options);
   const ember::SignalStack signal_stack;
   if (const ember::Status handled = ember::HandleFatalSignals(kFatalSignals); !handled) {
     std::fprintf(stderr, "ember-vmm: %s\n", handled.error().message().c_str());
     return ToInteger(ExitCode::kGenericError);
   }
-  return ember::RunProcess(std::get<ember::VmmOptions>(parsed), started);
+  return ember::RunProcess(options, started);
 }
 
 }  // namespace

@@ -18,7 +18,6 @@ constexpr size_t kMaxIdBytes = 64;
 struct RefusedOptions {
   std::string path;
   bool flag = false;
-  bool snapshot_version = false;
   bool enable_pci = false;
 };
 
@@ -55,7 +54,6 @@ std::string VersionText(std::string_view program) {
 std::string RefuseFilter(const std::string& /*path*/) {
   return "this version installs no seccomp filters; leave the flag out, or say --no-seccomp";
 }
-std::string RefuseSnapshot(const std::string& /*path*/) { return "this version has no snapshots"; }
 
 void AddRefusedOptions(CLI::App& app, RefusedOptions& refused) {
   auto* filter = app.add_option("--seccomp-filter", refused.path,
@@ -63,22 +61,14 @@ void AddRefusedOptions(CLI::App& app, RefusedOptions& refused) {
                      ->check(RefuseFilter);
   app.add_flag("--no-seccomp", refused.flag, "Run without filters for system calls, as it does")
       ->excludes(filter);
-  app.add_option("--describe-snapshot", refused.path,
-                 "Print the format of a snapshot: not in this version")
-      ->check(RefuseSnapshot);
-  app.add_flag("--snapshot-version", refused.snapshot_version,
-               "Print the format of snapshots: not in this version");
   app.add_flag("--enable-pci", refused.enable_pci,
                "Give the guest its devices on a PCI bus: not in this version");
 }
 
 // The flags among them that take no value; empty where there are none.
 std::string_view Refusal(const RefusedOptions& refused) {
-  if (refused.snapshot_version) return "--snapshot-version: this version has no snapshots";
-  if (refused.enable_pci) {
-    return "--enable-pci: this version has no PCI bus; guests find their devices on virtio-mmio";
-  }
-  return {};
+  if (!refused.enable_pci) return {};
+  return "--enable-pci: this version has no PCI bus; guests find their devices on virtio-mmio";
 }
 
 void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
@@ -113,6 +103,10 @@ void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--metadata", options.metadata_file,
                  "JSON file with the metadata that the guest finds");
+  app.add_option("--describe-snapshot", options.describe_snapshot,
+                 "Print the format of a snapshot's state file, and what is in it");
+  app.add_flag("--snapshot-version", options.snapshot_version,
+               "Print the format of the snapshots that are made");
   app.add_option("--start-time-us", options.start_time_us,
                  "When the parent began to start us, in microseconds of the monotonic clock")
       ->check(CLI::NonNegativeNumber);

@@ -24,6 +24,9 @@ struct VmmOptions {
   std::string module;  // empty: all
   bool show_level = false;
   bool show_log_origin = false;
+  // Nothing is run where one of these is asked for.
+  bool snapshot_version = false;
+  std::optional<std::string> describe_snapshot;  // a state file's path
   std::optional<std::string> metrics_path;
   size_t http_api_max_payload_bytes = 51200;
   std::optional<size_t> mmds_size_limit_bytes;  // absent: http_api_max_payload_bytes

@@ -216,8 +216,6 @@ class Process(unittest.TestCase):
 
     def test_flags_for_what_this_version_cannot_do_are_refused_and_say_so(self):
         for words, what in [(["--seccomp-filter", "/f"], "seccomp filters"),
-                            (["--snapshot-version"], "no snapshots"),
-                            (["--describe-snapshot", "/s"], "no snapshots"),
                             (["--enable-pci"], "no PCI bus"),
                             (["--seccomp-filter", "/f", "--no-seccomp"], "--seccomp-filter")]:
             with self.subTest(words=words):
@@ -233,6 +231,18 @@ class Process(unittest.TestCase):
                             "--http-api-max-payload-size", "1024")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stderr, r"(?m)^\S+ \[a-1:")
+
+    def test_the_format_of_snapshots_is_told(self):
+        self.assertEqual(self.run_vmm("--snapshot-version").stdout, "v1.0.0\n")
+        golden = Path(__file__).parents[1] / "vmm/snapshot/golden/machine_v1_diff.bin"
+        done = self.run_vmm("--describe-snapshot", str(golden))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.splitlines()
+        self.assertEqual(lines[0], "v1.0.0")
+        self.assertIn("drive: rootfs", lines)
+        done = self.run_vmm("--describe-snapshot", __file__)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(__file__, done.stderr)
 
     def test_help_and_version_say_so_and_end_with_0(self):
         self.assertIn("--api-sock", self.run_vmm("--help").stdout)
