@@ -131,18 +131,6 @@ uint64_t FindBit(std::span<const uint64_t> words, uint64_t from, uint64_t count,
   return count;
 }
 
-Status WritePages(Writer& writer, const MemoryPiece& piece, std::span<const uint64_t> bits) {
-  const uint64_t pages = piece.region.range.size_bytes / kPageBytes;
-  EMBER_CHECK(bits.size() * kBitsPerWord >= pages);
-  for (uint64_t first = FindBit(bits, 0, pages, true); first < pages;) {
-    const uint64_t end = FindBit(bits, first, pages, false);
-    TRY(writer.Write(piece, {.start = piece.region.range.start + first * kPageBytes,
-                             .size_bytes = (end - first) * kPageBytes}));
-    first = FindBit(bits, end, pages, true);
-  }
-  return {};
-}
-
 // Into memory that is zeros: holes are passed over.
 Status ReadPiece(const MemoryPiece& piece, const Fd& file) {
   const auto begin = static_cast<off_t>(piece.file_offset_bytes);
@@ -217,12 +205,27 @@ Result<uint64_t> WriteMemory(const GuestMemory& memory, const Fd& file) {
   return writer.written_bytes();
 }
 
+std::vector<GuestRange> RunsOf(const MemoryPiece& piece, std::span<const uint64_t> bits) {
+  const uint64_t pages = piece.region.range.size_bytes / kPageBytes;
+  EMBER_CHECK(bits.size() * kBitsPerWord >= pages);
+  std::vector<GuestRange> runs;
+  for (uint64_t first = FindBit(bits, 0, pages, true); first < pages;) {
+    const uint64_t end = FindBit(bits, first, pages, false);
+    runs.push_back({.start = piece.region.range.start + first * kPageBytes,
+                    .size_bytes = (end - first) * kPageBytes});
+    first = FindBit(bits, end, pages, true);
+  }
+  return runs;
+}
+
 Result<uint64_t> WriteMemory(const GuestMemory& memory, const PageBits& pages, const Fd& file) {
   const std::vector<MemoryPiece> pieces = PiecesOf(memory);
   EMBER_CHECK(pages.size() == pieces.size());
   TRY(SetLength(file, MemoryFileBytes(memory)));
   Writer writer(memory, file, Zeros::kWrite);
-  for (size_t i = 0; i < pieces.size(); ++i) TRY(WritePages(writer, pieces[i], pages[i]));
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    for (const GuestRange& run : RunsOf(pieces[i], pages[i])) TRY(writer.Write(pieces[i], run));
+  }
   return writer.written_bytes();
 }
 

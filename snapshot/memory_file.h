@@ -2,6 +2,7 @@
 #define EMBER_SNAPSHOT_MEMORY_FILE_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ uint64_t MemoryFileBytes(const GuestMemory& memory);
 // One bit for each page of DirtyPages::kPageBytes, for each of the pieces, as KVM_GET_DIRTY_LOG
 // gives them.
 using PageBits = std::vector<std::vector<uint64_t>>;
+// The ranges of a piece whose pages have their bits set, each as long as it can be; of `bits` there
+// are enough for the piece.
+std::vector<GuestRange> RunsOf(const MemoryPiece& piece, std::span<const uint64_t> bits);
 
 // Writes everything but pages of zeros into an empty file. Takes no memory that the guest does not
 // have already. Returns how many bytes are in the file, holes not counted.
