@@ -22,6 +22,7 @@
 #include "tests/base/temporary_directory.h"
 #include "tests/payload/payload_guest.h"
 #include "tests/payload/payload_kernel.h"
+#include "vmm/snapshot/merge_diff.h"
 #include "vmm/snapshot/snapshot_files.h"
 #include "vmm/virtual_machine.h"
 #include "vmm/vitals.h"
@@ -146,19 +147,6 @@ class MachineSnapshotTest : public ::testing::Test {
     EXPECT_TRUE(life.end);
     EXPECT_EQ(life.end->exit_code, ExitCode::kOk) << life.end->reason;
     return TemporaryDirectory::Read(console_);
-  }
-  // Puts the pages of a diff, whose memory is one piece, over those of what it is based on.
-  void PutOver(const SavedMachine& state, const std::string& base) {
-    ASSERT_TRUE(state.diff);
-    ASSERT_EQ(state.diff->pages.size(), 1U);
-    const std::vector<std::byte>& bits = state.diff->pages.front();
-    const std::string diff = TemporaryDirectory::Read(memory_);
-    std::fstream file(base, std::ios::binary | std::ios::in | std::ios::out);
-    for (size_t page = 0; page < 8 * bits.size(); ++page) {
-      if ((bits[page / 8] >> (page % 8) & std::byte{1}) == std::byte{0}) continue;
-      file.seekp(static_cast<std::streamoff>(4096 * page));
-      file.write(&diff.at(4096 * page), 4096);
-    }
   }
   // Where the machines made from now on write.
   void UseConsole(std::string_view name) {
@@ -298,7 +286,10 @@ TEST_F(MachineSnapshotTest, DiffsPutOverTheFirstSnapshotMakeTheMachine) {
     const std::string path = saves == 0 ? base : memory_;
     Must(life->machine->Save(
         {.snapshot_path = state_, .mem_file_path = path, .snapshot_type = type}));
-    if (saves > 0) PutOver(Must(ReadMachineState(state_)), base);
+    if (saves > 0) {
+      Must(MergeDiff(
+          {.diff = {.state = state_, .memory = memory_}, .base_memory = base, .out = base}));
+    }
     if (++saves == 4) return life->loop->Stop();
     Must(life->machine->Resume());
     timer = Must(life->loop->CallAfter(microseconds(500), save));
