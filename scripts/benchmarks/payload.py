@@ -11,6 +11,27 @@ CODE = b"\xbb" + struct.pack("<I", BOOT_TIMER) + b"\xc6\x03\x7b" + b"\xf4\xeb\xf
 # The same, but it writes the register again and again, each time leaving the vCPU.
 BUSY_CODE = b"\xbb" + struct.pack("<I", BOOT_TIMER) + b"\xc6\x03\x7b" + b"\xeb\xfb"
 
+# What a loader leaves alone of RAM, and writing() may use.
+FREE_MEMORY = 0x1000000
+
+
+def writing(memory_mib, stride, then=b"\xf4\xeb\xfd"):
+    """Writes in the middle of every `stride`-th page of all RAM that is free, writes the boot timer,
+    and goes on with `then`; without it, halts for good."""
+    # mov edi, FREE_MEMORY; page: mov [edi + 2048], edi; add edi, stride; cmp edi, the end; jb page
+    loop = (b"\x89\xbf" + struct.pack("<I", 2048) + b"\x81\xc7" + struct.pack("<I", stride * 4096) +
+            b"\x81\xff" + struct.pack("<I", memory_mib << 20))
+    loop += b"\x72" + struct.pack("<b", -(len(loop) + 2))
+    return b"\xbf" + struct.pack("<I", FREE_MEMORY) + loop + CODE[:8] + then
+
+
+def writing_forever(memory_mib, stride):
+    """All of RAM that is free once, and from then on every `stride`-th page again and again."""
+    again = writing(memory_mib, stride, b"")
+    again += b"\xeb" + struct.pack("<b", -(len(again) + 2))
+    return writing(memory_mib, 1, again)
+
+
 HEADER_BYTES, PROGRAM_HEADER_BYTES = 64, 56
 NOTE = struct.pack("<III", 4, 4, 18) + b"Xen\0" + struct.pack("<I", ENTRY)  # XEN_ELFNOTE_PHYS32_ENTRY
 
