@@ -1,5 +1,6 @@
 #include "base/fatal_signals.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -33,6 +34,15 @@ struct Slot {
 constinit std::array<Slot, FatalCleanup::kMaxCleanups> slots;
 constinit std::atomic<pid_t> ending_thread{0};
 
+// What another thread began and main's thread is to finish. The numbers are stored before the flag
+// (release), which main's handler takes (acquire).
+struct HandedOver {
+  std::atomic<bool> flag{false};
+  std::atomic<int> number{0};
+  std::atomic<int> exit_code{0};
+};
+constinit HandedOver handed_over;
+
 // Constant once HandleFatalSignals() has returned.
 constinit std::span<const FatalSignal> handled;
 constinit std::array<Counter, kMaxSignals + 1> counts;  // the last is of none of them
@@ -55,8 +65,10 @@ size_t IndexOf(int number) {
 
 // Another thread ends the process at any moment.
 [[noreturn]] void WaitForTheEnd() {
-  for (;;) ::pause();
+  for (;;) ::poll(nullptr, 0, -1);
 }
+
+bool IsMainThread() { return ::gettid() == ::getpid(); }
 
 // Decimal, without memory or locks.
 class Digits {
@@ -98,12 +110,47 @@ bool BeginEnd(int exit_code) {
   WaitForTheEnd();
 }
 
+// Removes, restores and writes what is left to do, and ends the process as the signal does.
+[[noreturn]] void FinishHere(int number, int exit_code) {
+  RunCleanups();
+  if (number == SIGABRT) {
+    ::signal(SIGABRT, SIG_DFL);
+    sigset_t abort_alone;
+    ::sigemptyset(&abort_alone);
+    ::sigaddset(&abort_alone, SIGABRT);
+    ::pthread_sigmask(SIG_UNBLOCK, &abort_alone, nullptr);
+    ::raise(SIGABRT);  // not enough in the first process of a PID namespace
+  }
+  EndProcess(exit_code);
+}
+
+// On main's thread: the filters of the others do not let them touch files. ThreadSanitizer might
+// hold the signal back.
+[[noreturn]] void Finish(int number, int exit_code) {
+  if (kThreadSanitized || IsMainThread()) FinishHere(number, exit_code);
+  handed_over.number.store(number, std::memory_order_relaxed);
+  handed_over.exit_code.store(exit_code, std::memory_order_relaxed);
+  handed_over.flag.store(true, std::memory_order_release);
+  const pid_t main_thread = ::getpid();
+  if (::syscall(SYS_tgkill, main_thread, main_thread, number) < 0) EndProcess(exit_code);
+  WaitForTheEnd();
+}
+
+void FinishWhatWasHandedOver() {
+  if (kThreadSanitized || !IsMainThread()) return;
+  if (!handed_over.flag.exchange(false, std::memory_order_acquire)) return;
+  ending_thread.store(::gettid());  // a fault in a cleanup is this thread's
+  FinishHere(handed_over.number.load(std::memory_order_relaxed),
+             handed_over.exit_code.load(std::memory_order_relaxed));
+}
+
 // For a write of ours to a pipe without a reader, the kernel says that we sent the signal.
 bool IsOwnBrokenPipe(const siginfo_t& info) {
   return info.si_signo == SIGPIPE && info.si_code <= 0 && info.si_pid == ::getpid();
 }
 
 void OnFatalSignal(int number, siginfo_t* info, void* /*context*/) {
+  FinishWhatWasHandedOver();
   const int saved_errno = errno;
   const size_t index = IndexOf(number);
   if (index == handled.size()) return;
@@ -115,23 +162,16 @@ void OnFatalSignal(int number, siginfo_t* info, void* /*context*/) {
   const FatalSignal& signal = handled[index];
   BeginEnd(signal.exit_code);
   LogEnd(signal, *info);
-  RunCleanups();
-  EndProcess(signal.exit_code);
+  Finish(number, signal.exit_code);
 }
 
 // Others may send the signal too: after it only abort() would end the process by itself.
 void OnAbort(int /*number*/, siginfo_t* /*info*/, void* /*context*/) {
   constexpr int kAbortExit = 128 + SIGABRT;
+  FinishWhatWasHandedOver();
   aborts.Add();
   BeginEnd(kAbortExit);
-  RunCleanups();
-  ::signal(SIGABRT, SIG_DFL);
-  sigset_t abort_alone;
-  ::sigemptyset(&abort_alone);
-  ::sigaddset(&abort_alone, SIGABRT);
-  ::pthread_sigmask(SIG_UNBLOCK, &abort_alone, nullptr);
-  ::raise(SIGABRT);
-  EndProcess(kAbortExit);  // in the first process of a PID namespace, which that does not end
+  Finish(SIGABRT, kAbortExit);
 }
 
 using Handler = void (*)(int, siginfo_t*, void*);

@@ -27,15 +27,15 @@ struct FatalSignal {
 Counter& fatal_signal_count(int number);
 
 // Handles these from now on, in all threads: the handler counts, writes a line to the log, runs the
-// cleanups and ends the process at once. SIGPIPE ends it only where another process sent it; one of
-// our own is counted, for the write that caused it fails with EPIPE. SIGABRT is cleaned up after
-// and then ends the process as ever. A fault within the handler ends the process with the code of
-// that fault. SIGSEGV and SIGBUS are left to a sanitizer that the program is built with. Once, from
-// main, before the first thread; `signals` lives as long as the process.
+// cleanups and ends the process at once; on other threads than main's, it leaves the last two to
+// that. SIGPIPE ends it only where another process sent it; our own is counted, its write fails
+// with EPIPE. SIGABRT is cleaned up after and ends the process as ever. A fault within the handler
+// ends the process with that fault's code. SIGSEGV and SIGBUS are left to a sanitizer that is built
+// in. Once, from main, before the first thread; `signals` lives as long as the process.
 Status HandleFatalSignals(std::span<const FatalSignal> signals);
 
-// While it lives, `function(argument)` is called once if a fatal signal ends the process, on the
-// thread that the signal came to, whatever that thread or any other was about. The function may do
+// While it lives, `function(argument)` is called once if a fatal signal ends the process, on main's
+// thread (ThreadSanitizer: the signal's), whatever any thread was about. The function may do
 // only what is safe in a signal handler. Any thread; at most kMaxCleanups at a time, of which more
 // are not called.
 class FatalCleanup {

@@ -147,6 +147,33 @@ TEST_F(FatalSignalsTest, AnAbortThatAnotherProcessSendsEndsThisOne) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
+TEST_F(FatalSignalsTest, WhatAnotherThreadBeginsMainsThreadFinishes) {
+  if (kThreadSanitized) GTEST_SKIP() << "the sanitizer may hold the second signal back";
+  const auto begin_elsewhere = [](int number) {
+    const FatalCleanup where(
+        [](void*) {
+          if (::gettid() != ::getpid()) ::_exit(1);
+        },
+        nullptr);
+    const Thread other = *Thread::Start("other", [number] { ::raise(number); });
+    for (;;) ::pause();
+  };
+  EXPECT_EQ(ExitOf([&] { begin_elsewhere(SIGXCPU); }), 54);
+  EXPECT_THAT(Log(), HasSubstr(":other] Shutting down VM after intercepting signal 24"));
+  const int status = StatusOf([&] { begin_elsewhere(SIGABRT); });
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
+}
+
+TEST_F(FatalSignalsTest, AFaultInACleanupThatWasHandedOverEndsTheProcessToo) {
+  if (kThreadSanitized) GTEST_SKIP() << "the sanitizer holds the second signal back";
+  EXPECT_EQ(ExitOf([] {
+              const FatalCleanup faulty([](void*) { ::raise(SIGSYS); }, nullptr);
+              const Thread other = *Thread::Start("other", [] { ::raise(SIGXCPU); });
+              for (;;) ::pause();
+            }),
+            48);
+}
+
 TEST_F(FatalSignalsTest, MoreCleanupsThanThereIsPlaceForAreHarmless) {
   std::vector<std::unique_ptr<FatalCleanup>> many;
   for (size_t i = 0; i < FatalCleanup::kMaxCleanups + 10; ++i) {
