@@ -1,6 +1,6 @@
 #include "virtio/block/bounce_buffer.h"
 
-#include <unistd.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -52,8 +52,8 @@ BounceBuffer::Blocks BounceBuffer::Around(const PlainFile& file, uint64_t offset
 
 ssize_t BounceBuffer::Read(const PlainFile& file, uint64_t offset, std::span<const iovec> into) {
   const Blocks blocks = Around(file, offset, into);
-  const ssize_t got =
-      ::pread(file.fd, memory_.data(), blocks.bytes, static_cast<off_t>(blocks.offset));
+  const iovec all{.iov_base = memory_.data(), .iov_len = blocks.bytes};
+  const ssize_t got = ::preadv(file.fd, &all, 1, static_cast<off_t>(blocks.offset));
   if (got < 0) return got;
   if (static_cast<size_t>(got) <= blocks.before) return 0;
   const size_t moved = std::min(static_cast<size_t>(got) - blocks.before, blocks.wanted);
@@ -63,15 +63,14 @@ ssize_t BounceBuffer::Read(const PlainFile& file, uint64_t offset, std::span<con
 
 ssize_t BounceBuffer::Write(const PlainFile& file, uint64_t offset, std::span<const iovec> from) {
   const Blocks blocks = Around(file, offset, from);
+  const iovec all{.iov_base = memory_.data(), .iov_len = blocks.bytes};
   if (blocks.bytes != blocks.wanted) {
-    const ssize_t got =
-        ::pread(file.fd, memory_.data(), blocks.bytes, static_cast<off_t>(blocks.offset));
+    const ssize_t got = ::preadv(file.fd, &all, 1, static_cast<off_t>(blocks.offset));
     if (got < 0) return got;
     if (static_cast<size_t>(got) < blocks.bytes) return errno = EIO, -1;
   }
   Gather(from, memory_.bytes().subspan(blocks.before, blocks.wanted));
-  const ssize_t put =
-      ::pwrite(file.fd, memory_.data(), blocks.bytes, static_cast<off_t>(blocks.offset));
+  const ssize_t put = ::pwritev(file.fd, &all, 1, static_cast<off_t>(blocks.offset));
   if (put < 0) return put;
   if (static_cast<size_t>(put) <= blocks.before) return 0;
   return static_cast<ssize_t>(std::min(static_cast<size_t>(put) - blocks.before, blocks.wanted));

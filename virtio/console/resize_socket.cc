@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -50,7 +51,7 @@ void ResizeSocket::AcceptAll() {
 bool ResizeSocket::Read(Connection& connection, std::optional<ConsoleSize>& size) {
   char* const rest = connection.line.data() + connection.length;
   const size_t room = connection.line.size() - connection.length;
-  const ssize_t count = ::recv(connection.fd.get(), rest, room, MSG_DONTWAIT);
+  const ssize_t count = ::read(connection.fd.get(), rest, room);
   // Readable, it is called again for what is left, until the connection has ended.
   if (count < 0) return errno == EAGAIN || errno == EINTR;
   if (count == 0) return false;
@@ -70,8 +71,11 @@ bool ResizeSocket::TakeLines(Connection& connection, std::optional<ConsoleSize>&
   std::memmove(connection.line.data(), text.data(), text.size());
   connection.length = text.size();
   if (answers.empty()) return true;
-  const ssize_t sent =
-      ::send(connection.fd.get(), answers.data(), answers.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  iovec piece{.iov_base = answers.data(), .iov_len = answers.size()};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  const ssize_t sent = ::sendmsg(connection.fd.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   return sent == static_cast<ssize_t>(answers.size());
 }
 

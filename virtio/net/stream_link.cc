@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -120,10 +121,15 @@ SendOutcome StreamLink::Send(QueuePair /*pair*/, NetHeader /*header*/, std::span
 SendOutcome StreamLink::SendRest() {
   while (rest_sent_ < rest_.size()) {
     const std::span<const std::byte> left = std::span(rest_).subspan(rest_sent_);
-    const ssize_t sent = RetryInterrupted(
-        [&] { return ::send(socket_.get(), left.data(), left.size(), MSG_NOSIGNAL); });
+    // sendmsg() only reads through the pointer.
+    iovec piece{.iov_base = const_cast<std::byte*>(left.data()), .iov_len = left.size()};
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    const ssize_t sent =
+        RetryInterrupted([&] { return ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL); });
     if (sent < 0) {
-      return Judge("send") == Failure::kFinal ? SendOutcome::kClosed : SendOutcome::kFull;
+      return Judge("sendmsg") == Failure::kFinal ? SendOutcome::kClosed : SendOutcome::kFull;
     }
     rest_sent_ += static_cast<size_t>(sent);
   }
@@ -190,7 +196,7 @@ ReceiveOutcome StreamLink::FillBuffer() {
   buffer_end_ -= std::exchange(buffer_begin_, 0);
   std::byte* const free = buffer_.get() + buffer_end_;
   const ssize_t received =
-      RetryInterrupted([&] { return ::recv(socket_.get(), free, kBufferBytes - buffer_end_, 0); });
+      RetryInterrupted([&] { return ::read(socket_.get(), free, kBufferBytes - buffer_end_); });
   if (received > 0) {
     buffer_end_ += static_cast<size_t>(received);
     return ReceiveOutcome::kFrame;
@@ -199,7 +205,7 @@ ReceiveOutcome StreamLink::FillBuffer() {
     TakeLinkDown("closed the connection");
     return ReceiveOutcome::kClosed;
   }
-  const Failure failure = Judge("recv");
+  const Failure failure = Judge("read");
   if (failure == Failure::kWouldBlock) return ReceiveOutcome::kNone;
   return failure == Failure::kPassing ? ReceiveOutcome::kFailed : ReceiveOutcome::kClosed;
 }

@@ -1,6 +1,7 @@
 #include "virtio/vsock/reception.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -97,14 +98,18 @@ void Reception::Admit(Fd socket, Nanoseconds now) {
 Reception::Heard Reception::Listen(Client& client) {
   const int fd = client.socket.get();
   char* const end = client.line.data() + client.line_bytes;
-  const ssize_t seen = ::recv(fd, end, client.line.size() - client.line_bytes, MSG_PEEK);
+  iovec room{.iov_base = end, .iov_len = client.line.size() - client.line_bytes};
+  msghdr message{};
+  message.msg_iov = &room;
+  message.msg_iovlen = 1;
+  const ssize_t seen = ::recvmsg(fd, &message, MSG_PEEK);
   if (seen < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::kPart;
   if (seen <= 0) return Heard::kGarbage;
   const std::string_view news(end, static_cast<size_t>(seen));
   const size_t newline = news.find('\n');
   const bool whole = newline != std::string_view::npos;
   const size_t taken = whole ? newline + 1 : news.size();
-  if (::recv(fd, end, taken, 0) != static_cast<ssize_t>(taken)) return Heard::kGarbage;
+  if (::read(fd, end, taken) != static_cast<ssize_t>(taken)) return Heard::kGarbage;
   client.line_bytes += taken;
   if (whole) return Heard::kWholeLine;
   return client.line_bytes < client.line.size() ? Heard::kPart : Heard::kGarbage;
