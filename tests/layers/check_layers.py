@@ -20,7 +20,7 @@ from collections.abc import Iterator
 # Bottom up. A file may include its own folder and what stands in an earlier row.
 LAYERS = (
     ("base",),
-    ("memory", "mmds"),
+    ("memory", "mmds", "sandbox"),
     ("devices", "snapshot"),
     ("virtio", "firmware", "kvm"),
     ("vmm",),
@@ -41,7 +41,7 @@ class Home:
 
 
 HOMES = (
-    Home("KVM's interface", re.compile(r"linux/kvm(_para)?\.h$"), re.compile(r"kvm/|tests/(kvm|payload)/")),
+    Home("KVM's interface", re.compile(r"linux/kvm(_para)?\.h$"), re.compile(r"kvm/|sandbox/x86_64/constants\.cc$|tests/(kvm|payload)/")),
     Home(
         "nlohmann/json",
         re.compile(r"nlohmann/"),
@@ -52,6 +52,7 @@ HOMES = (
         re.compile(r"boost/(asio|beast)\b"),
         re.compile(r"api/|tests/api/"),
     ),
+    Home("libseccomp", re.compile(r"seccomp\.h$"), re.compile(r"sandbox/policy/compiler\.cc$|tests/sandbox/")),
     Home("libfdt", re.compile(r"libfdt"), re.compile(r"firmware/fdt|tests/firmware/")),
 )
 

@@ -1,0 +1,81 @@
+#include "sandbox/confinement.h"
+
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "base/log.h"
+#include "base/sanitizer.h"
+#include "base/thread.h"
+#include "base/worker.h"
+
+namespace ember::sandbox {
+namespace {
+
+// Constant once Prepare() has returned.
+struct State {
+  bool prepared = false;
+  OwnedFilters from_file;
+  FilterSet filters;
+  std::unique_ptr<Worker> worker;  // null where nothing is confined
+};
+
+State& TheState() {
+  // Never destroyed: threads may start while the process exits.
+  static State* const state = std::make_unique<State>().release();
+  return *state;
+}
+
+}  // namespace
+
+Status Prepare(std::optional<OwnedFilters> filters) {
+  State& state = TheState();
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return Error::FromErrno("no_new_privs");
+  const uint32_t trap = SECCOMP_RET_TRAP;
+  if (::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &trap) < 0) {
+    return Error::FromErrno("this host has no seccomp filters; --no-seccomp does without: seccomp");
+  }
+  if (filters) {
+    state.from_file = *std::move(filters);
+    state.filters = Borrow(state.from_file);
+  } else {
+    state.filters = BuiltInFilters();
+  }
+  if (kSanitized) return {};
+  state.prepared = true;
+  state.worker = TRY(Worker::Start("worker", [] { Confine(ThreadKind::kWorker); }));
+  return {};
+}
+
+bool IsPrepared() { return TheState().prepared; }
+
+void Confine(ThreadKind kind) {
+  const State& state = TheState();
+  if (!state.prepared) return;
+  // The C library asks the kernel for it, which a filter does not let pass.
+  CurrentThreadName();
+  const Status confined = PutOn(state.filters[static_cast<size_t>(kind)]);
+  if (confined) return;
+  EMBER_LOG(kError, "system call filter of ", NameOf(kind), ": ", confined.error().message());
+  std::abort();
+}
+
+void RunOnWorker(const std::function<void()>& task) { RunOn(TheState().worker.get(), task); }
+
+Status PutOn(std::span<const sock_filter> filter) {
+  const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
+                           // The kernel only reads.
+                           .filter = const_cast<sock_filter*>(filter.data())};
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
+    return Error::FromErrno("seccomp");
+  }
+  return {};
+}
+
+}  // namespace ember::sandbox
