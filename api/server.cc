@@ -22,6 +22,7 @@
 #include "base/thread.h"
 #include "base/timer.h"
 #include "base/unix_socket.h"
+#include "sandbox/confinement.h"
 
 namespace ember::api {
 namespace {
@@ -166,7 +167,10 @@ Status Server::Impl::Start(vmm::Controller& controller, std::string instance_id)
   });
   controller.journal().SetListener([waker] { waker->Wake(); });
   AwaitClients();
-  thread_ = TRY(Thread::Start("api", [this] { loop_->Run(); }));
+  thread_ = TRY(Thread::Start("api", [this] {
+    sandbox::Confine(sandbox::ThreadKind::kApi);
+    loop_->Run();
+  }));
   return {};
 }
 

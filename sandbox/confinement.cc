@@ -32,6 +32,9 @@ State& TheState() {
   return *state;
 }
 
+// This thread. Not so in those that the worker starts, until they call Confine().
+thread_local bool confined = false;
+
 }  // namespace
 
 Status Prepare(std::optional<OwnedFilters> filters) {
@@ -53,20 +56,23 @@ Status Prepare(std::optional<OwnedFilters> filters) {
   return {};
 }
 
-bool IsPrepared() { return TheState().prepared; }
-
 void Confine(ThreadKind kind) {
   const State& state = TheState();
   if (!state.prepared) return;
   // The C library asks the kernel for it, which a filter does not let pass.
   CurrentThreadName();
-  const Status confined = PutOn(state.filters[static_cast<size_t>(kind)]);
-  if (confined) return;
-  EMBER_LOG(kError, "system call filter of ", NameOf(kind), ": ", confined.error().message());
-  std::abort();
+  if (const Status put_on = PutOn(state.filters[static_cast<size_t>(kind)]); !put_on) {
+    EMBER_LOG(kError, "system call filter of ", NameOf(kind), ": ", put_on.error().message());
+    std::abort();
+  }
+  confined = true;
 }
 
-void RunOnWorker(const std::function<void()>& task) { RunOn(TheState().worker.get(), task); }
+bool IsConfined() { return confined; }
+
+void RunOnWorker(const std::function<void()>& task) {
+  RunOn(confined ? TheState().worker.get() : nullptr, task);
+}
 
 Status PutOn(std::span<const sock_filter> filter) {
   const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),

@@ -26,16 +26,17 @@ namespace ember::sandbox {
 // the process. Once, from main, before other threads. Errors: the host has no seccomp filters.
 Status Prepare(std::optional<OwnedFilters> filters);
 
-// Whether Prepare() was called, and Confine() does what it says.
-bool IsPrepared();
-
 // Puts the filter of `kind` on the calling thread. Without Prepare() nothing happens. Where the
 // host refuses, which is for lack of memory or a filter from a file that makes no sense, logs why
 // and ends the process.
 void Confine(ThreadKind kind);
 
-// Runs `task` and returns when it is done: on the worker, or, where threads are not confined, on
-// the calling thread. `task` must not wait for a thread that may itself be in here. Any thread.
+// Whether the calling thread has put on its filter.
+bool IsConfined();
+
+// Runs `task` and returns when it is done: on the worker, or, where the calling thread is not
+// confined, on that. `task` must not wait for a thread that may itself be in here, nor take a mutex
+// that such a thread may hold: who needs one takes it before. Any thread.
 void RunOnWorker(const std::function<void()>& task);
 
 // What Confine() does, with a filter of one's own and an error to hand back: for tests.

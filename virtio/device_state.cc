@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "sandbox/confinement.h"
 
 namespace ember::virtio {
 namespace {
@@ -28,6 +29,17 @@ GuestAddress WithHalf(GuestAddress address, AddressHalf half, uint32_t value) {
   const uint64_t old_bits = ToInteger(address);
   if (half == AddressHalf::kLow) return GuestAddress{(old_bits & ~uint64_t{0xffffffff}) | value};
   return GuestAddress{(old_bits & 0xffffffff) | (uint64_t{value} << 32)};
+}
+
+// What a device asks of the host to become active or be reset, the threads of vCPUs may not: those
+// wait here, with the mutex held, while the worker does it.
+Status Activate(VirtioDevice& device, Activation activation) {
+  Status activated;
+  sandbox::RunOnWorker([&] { activated = device.Activate(std::move(activation)); });
+  return activated;
+}
+void Reset(VirtioDevice& device) {
+  sandbox::RunOnWorker([&] { device.Reset(); });
 }
 
 }  // namespace
@@ -54,7 +66,7 @@ DeviceState::DeviceState(VirtioDevice& device, const GuestMemory& memory, Interr
 
 DeviceState::~DeviceState() {
   const MutexLock lock(mutex_);
-  if (active_) device_.Reset();
+  if (active_) Reset(device_);
 }
 
 void DeviceState::WriteStatus(uint32_t value) {
@@ -129,13 +141,13 @@ Status DeviceState::TryActivateLocked(std::span<const uint16_t> positions) {
                            .features = features,
                            .state = {.next_available = position, .next_used = position}})));
   }
-  TRY(device_.Activate(std::move(activation)));
+  TRY(Activate(device_, std::move(activation)));
   active_ = true;
   return {};
 }
 
 void DeviceState::ResetLocked() {
-  if (std::exchange(active_, false)) device_.Reset();
+  if (std::exchange(active_, false)) Reset(device_);
   driver_features_ = 0;
   unknown_feature_word_ = false;
   queues_.assign(queues_.size(), QueueConfig{});

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "sandbox/confinement.h"
 #include "vmm/action_events.h"
 
 namespace ember::vmm {
@@ -109,6 +110,13 @@ Status Controller::DispatchPreboot(PrebootController& preboot, const Action& act
   if (const auto* snapshot = std::get_if<LoadSnapshot>(&action)) {
     return Load(preboot, snapshot->load);
   }
+  Status configured;
+  // After a reset that failed this thread opens no files any more.
+  sandbox::RunOnWorker([&] { configured = Configure(preboot, action); });
+  return configured;
+}
+
+Status Controller::Configure(PrebootController& preboot, const Action& action) {
   if (const auto* put = std::get_if<PutLogger>(&action)) return logger_.Configure(put->logger);
   if (const auto* put = std::get_if<PutMetrics>(&action)) return reporter_.Configure(put->metrics);
   return preboot.Perform(action);

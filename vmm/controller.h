@@ -95,6 +95,7 @@ class Controller {
  private:
   Result<Reply> Dispatch(const Action& action);
   Status DispatchPreboot(PrebootController& preboot, const Action& action);
+  Status Configure(PrebootController& preboot, const Action& action);
   // Ends the machine and starts another one like it. After an error there is none, and the
   // configuration can be mended and started.
   Status Reset();

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "base/concat.h"
+#include "sandbox/confinement.h"
 #include "vmm/balloon/balloon_device.h"
 #include "vmm/block/drive_device.h"
 #include "vmm/console/console_device.h"
@@ -15,6 +16,22 @@
 #include "vmm/vsock/vsock_device.h"
 
 namespace ember::vmm {
+namespace {
+
+// Both steps by the worker, but the device is taken first: a vCPU that has it may be waiting for
+// the worker.
+Status ReplaceDisk(VirtioAttachment& attachment, virtio::BlockDevice& device,
+                   const DriveConfig& drive, const std::string& path) {
+  Result<std::unique_ptr<virtio::Disk>> disk = nullptr;
+  sandbox::RunOnWorker([&] { disk = OpenDisk(drive, path); });
+  if (!disk) return std::move(disk).error().WithContext("path_on_host");
+  Status replaced;
+  attachment.WithDevice(
+      [&] { sandbox::RunOnWorker([&] { replaced = device.ReplaceDisk(*std::move(disk)); }); });
+  return replaced;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<DeviceSet>> DeviceSet::Create(const VmConfig& config, const Site& site) {
   std::unique_ptr<DeviceSet> devices(new DeviceSet(site));
@@ -191,9 +208,7 @@ Result<Reply> DeviceSet::Do(const PatchDrive& action, VmConfig& config) {
                         ": path_on_host of a drive with an overlay_path cannot be changed"));
   }
   if (update.path_on_host) {
-    std::unique_ptr<virtio::Disk> disk =
-        TRY_CONTEXT(OpenDisk(*drive, *update.path_on_host), "path_on_host");
-    TRY(plugged->attachment->WithDevice([&] { return device.ReplaceDisk(std::move(disk)); }));
+    TRY(ReplaceDisk(*plugged->attachment, device, *drive, *update.path_on_host));
     drive->path_on_host = *update.path_on_host;
   }
   if (!update.rate_limiter.empty()) {

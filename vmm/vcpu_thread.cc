@@ -7,6 +7,7 @@
 
 #include "base/concat.h"
 #include "base/log.h"
+#include "sandbox/confinement.h"
 
 namespace ember::vmm {
 namespace {
@@ -81,6 +82,7 @@ void VcpuThread::WaitUntilPaused() {
 
 void VcpuThread::Main() {
   AdmitKickSignal();
+  sandbox::Confine(sandbox::ThreadKind::kVcpu);
   while (AwaitOrderToRun()) RunGuest();
 }
 

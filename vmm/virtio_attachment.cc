@@ -3,6 +3,8 @@
 #include <string>
 #include <utility>
 
+#include "sandbox/confinement.h"
+
 namespace ember::vmm {
 
 Result<std::unique_ptr<VirtioAttachment>> VirtioAttachment::Create(
@@ -42,6 +44,7 @@ Status VirtioAttachment::StartThread() {
   EventLoop& loop = *own_loop_;
   virtio::DeviceState& state = transport_->state();
   own_thread_ = TRY(Thread::Start(device_->name(), [&loop, &state, wait] {
+    sandbox::Confine(sandbox::ThreadKind::kDevice);
     if (wait == nullptr) return loop.Run();
     loop.Run([&state, wait](int fd) {
       return state.WaitForHost(*wait, fd) ? EventLoop::Woken::kByDescriptor

@@ -39,12 +39,15 @@ struct MachineHost {
   std::function<void(MachineEnd)> on_end;
   std::optional<BootTimer::Start> boot_timer;  // none: the guest gets no boot timer
   int console_input = -1;                      // borrowed while it builds; -1: none
+  // Called when all is built, before the guest's first instruction; perhaps empty.
+  std::function<Status()> before_guest;
 };
 
 // The machine itself: guest memory, the KVM machine, the board, virtio devices and vCPU threads.
 // When the guest ends it, or a vCPU can go on no further, it pauses every vCPU, writes out the
 // console and says so to its host, who destroys it or lets it be. Made, commanded and destroyed on
-// the loop thread, while the loop runs or after; Request() comes from vCPU threads.
+// the loop thread, while the loop runs or after (or made elsewhere while that thread waits);
+// Request() comes from vCPU threads.
 class VirtualMachine final : public Machine, private VmRequestSink {
  public:
   // Builds the machine of `config` and starts its guest. vmm/virtual_machine_builder.h.

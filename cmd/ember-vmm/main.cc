@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -30,6 +32,9 @@ constexpr std::array<ember::FatalSignal, 8> kFatalSignals = {{
     {SIGILL, "SIGILL", ToInteger(ExitCode::kIllegalInstruction)},
 }};
 
+// Of memory: the threads beyond share them.
+constexpr int kMaxArenas = 8;
+
 int TellOfSnapshots(const ember::VmmOptions& options) {
   if (options.snapshot_version) {
     std::printf("%s\n", ember::vmm::SnapshotVersion().c_str());
@@ -54,6 +59,9 @@ int Main(int argc, char** argv) {
   }
   const auto& options = std::get<ember::VmmOptions>(parsed);
   if (options.snapshot_version || options.describe_snapshot) return TellOfSnapshots(options);
+  // Beyond them the allocator would ask for the number of processors, which the threads' filters do
+  // not let pass.
+  ::mallopt(M_ARENA_MAX, kMaxArenas);
   const ember::SignalStack signal_stack;
   if (const ember::Status handled = ember::HandleFatalSignals(kFatalSignals); !handled) {
     std::fprintf(stderr, "ember-vmm: %s\n", handled.error().message().c_str());

@@ -16,8 +16,6 @@ constexpr size_t kMaxIdBytes = 64;
 
 // Where CLI11 puts what is only looked at here.
 struct RefusedOptions {
-  std::string path;
-  bool flag = false;
   bool enable_pci = false;
 };
 
@@ -51,16 +49,7 @@ std::string VersionText(std::string_view program) {
 }
 
 // Flags of the contract for what this version cannot do. To take them would be to pretend.
-std::string RefuseFilter(const std::string& /*path*/) {
-  return "this version installs no seccomp filters; leave the flag out, or say --no-seccomp";
-}
-
 void AddRefusedOptions(CLI::App& app, RefusedOptions& refused) {
-  auto* filter = app.add_option("--seccomp-filter", refused.path,
-                                "A filter of one's own for system calls: not in this version")
-                     ->check(RefuseFilter);
-  app.add_flag("--no-seccomp", refused.flag, "Run without filters for system calls, as it does")
-      ->excludes(filter);
   app.add_flag("--enable-pci", refused.enable_pci,
                "Give the guest its devices on a PCI bus: not in this version");
 }
@@ -101,6 +90,12 @@ void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
   app.add_option("--mmds-size-limit", options.mmds_size_limit_bytes,
                  "Most bytes of metadata (default: --http-api-max-payload-size)")
       ->check(CLI::NonNegativeNumber);
+  auto* filter =
+      app.add_option("--seccomp-filter", options.seccomp_filter,
+                     "Filters for system calls, compiled by ember-seccomp, in place of our own");
+  app.add_flag("--no-seccomp", options.no_seccomp,
+               "Run without filters for system calls, as is the default; =false for our own")
+      ->excludes(filter);
   app.add_option("--metadata", options.metadata_file,
                  "JSON file with the metadata that the guest finds");
   app.add_option("--describe-snapshot", options.describe_snapshot,
@@ -147,6 +142,7 @@ std::variant<VmmOptions, EarlyExit> ParseCommandLine(int argc, const char* const
   if (const std::string_view refusal = Refusal(refused); !refusal.empty()) {
     return bad_arguments(refusal, "");
   }
+  if (options.seccomp_filter) options.no_seccomp = false;
   options.takes_listen_fds = app.count("--api-sock") == 0 && !options.api_fd;
   Result<LogLevel> parsed_level = ParseLogLevel(level);
   if (!parsed_level) {

@@ -31,6 +31,8 @@ struct VmmOptions {
   size_t http_api_max_payload_bytes = 51200;
   std::optional<size_t> mmds_size_limit_bytes;  // absent: http_api_max_payload_bytes
   std::optional<std::string> metadata_file;
+  std::optional<std::string> seccomp_filter;  // a file; absent: what the program brings
+  bool no_seccomp = true;                     // false where a file is given
   // When the parent began to start us, on the monotonic and on the CPU clock, and what it had used.
   std::optional<uint64_t> start_time_us;
   std::optional<uint64_t> start_time_cpu_us;

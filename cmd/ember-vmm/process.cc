@@ -20,6 +20,7 @@
 #include "base/signals.h"
 #include "cmd/ember-vmm/inherited_socket.h"
 #include "devices/terminal.h"
+#include "sandbox/confinement.h"
 #include "vmm/config_json.h"
 #include "vmm/controller.h"
 #include "vmm/exit_code.h"
@@ -75,12 +76,16 @@ class Process {
   Result<int> Run();
 
  private:
+  Status PrepareConfinement();
   Result<std::unique_ptr<api::Server>> OpenServer() const;
   Status WatchSignals();
   Result<int> Loop();
   void NoteStartTime();
   Status TakeTerminal();
-  Result<std::unique_ptr<vmm::Machine>> WithTerminal(Result<std::unique_ptr<vmm::Machine>> machine);
+  // A machine: the first one on this thread; another, in its place after a reset, on the worker.
+  using Make = std::function<Result<std::unique_ptr<vmm::Machine>>()>;
+  static Result<std::unique_ptr<vmm::Machine>> MakeMachine(const Make& make);
+  Status BeforeGuest();
   vmm::MachineHost Host();
   BootTimer::Start StartTimes() const;
   std::function<void(const Error&)> OnResetFailure();
@@ -105,6 +110,7 @@ class Process {
 Result<int> Process::Run() {
   // Before any thread, which would not have them blocked.
   signals_ = TRY(BlockSignalsAndOpenSignalFd({SIGTERM, SIGINT, SIGHUP}));
+  if (!options_.no_seccomp) TRY(PrepareConfinement());
   // First of all: clients connect as soon as the socket is there.
   if (!options_.no_api) {
     server_ = TRY(OpenServer());
@@ -113,15 +119,15 @@ Result<int> Process::Run() {
   TRY(WatchSignals());
   controller_ = std::make_unique<vmm::Controller>(
       *loop_,
-      vmm::MachineFactory{.build =
-                              [this](const vmm::VmConfig& config) {
-                                return WithTerminal(vmm::VirtualMachine::Build(config, Host()));
-                              },
-                          .restore =
-                              [this](const vmm::SnapshotLoad& load, const vmm::VmConfig& own) {
-                                return WithTerminal(
-                                    vmm::VirtualMachine::Restore(load, own, Host()));
-                              }},
+      vmm::MachineFactory{
+          .build =
+              [this](const vmm::VmConfig& config) {
+                return MakeMachine([&] { return vmm::VirtualMachine::Build(config, Host()); });
+              },
+          .restore =
+              [this](const vmm::SnapshotLoad& load, const vmm::VmConfig& own) {
+                return MakeMachine([&] { return vmm::VirtualMachine::Restore(load, own, Host()); });
+              }},
       MetadataLimit(), options_.id);
   if (options_.metrics_path) {
     TRY(controller_->PerformHere(vmm::PutMetrics{{.metrics_path = *options_.metrics_path}}));
@@ -140,6 +146,27 @@ Result<int> Process::Run() {
     }
   }
   return Loop();
+}
+
+Status Process::PrepareConfinement() {
+  std::optional<sandbox::OwnedFilters> filters;
+  if (options_.seccomp_filter) {
+    filters = TRY_CONTEXT(sandbox::LoadFilterFile(*options_.seccomp_filter), "--seccomp-filter");
+  }
+  return sandbox::Prepare(std::move(filters));
+}
+
+Result<std::unique_ptr<vmm::Machine>> Process::MakeMachine(const Make& make) {
+  Result<std::unique_ptr<vmm::Machine>> machine = nullptr;
+  sandbox::RunOnWorker([&] { machine = make(); });
+  return machine;
+}
+
+Status Process::BeforeGuest() {
+  if (sandbox::IsConfined()) return {};  // the worker
+  TRY(TakeTerminal());
+  sandbox::Confine(sandbox::ThreadKind::kVmm);
+  return {};
 }
 
 Result<std::unique_ptr<api::Server>> Process::OpenServer() const {
@@ -200,12 +227,6 @@ Status Process::TakeTerminal() {
   return {};
 }
 
-Result<std::unique_ptr<vmm::Machine>> Process::WithTerminal(
-    Result<std::unique_ptr<vmm::Machine>> machine) {
-  if (machine) TRY(TakeTerminal());
-  return machine;
-}
-
 // From when the parent began to start us, where it says so, else from main.
 BootTimer::Start Process::StartTimes() const {
   using std::chrono::microseconds;
@@ -234,7 +255,8 @@ vmm::MachineHost Process::Host() {
                               loop_->Stop();
                             },
                         .boot_timer = std::nullopt,
-                        .console_input = STDIN_FILENO};
+                        .console_input = STDIN_FILENO,
+                        .before_guest = [this] { return BeforeGuest(); }};
   if (options_.boot_timer) {
     host.boot_timer = StartTimes();
   }

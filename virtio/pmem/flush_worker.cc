@@ -6,13 +6,17 @@
 #include <utility>
 
 #include "base/check.h"
+#include "sandbox/confinement.h"
 
 namespace ember::virtio {
 
 Result<std::unique_ptr<FlushWorker>> FlushWorker::Start(PmemStore& store) {
   Fd done = TRY(CreateEventFd());
   std::unique_ptr<FlushWorker> worker(new FlushWorker(store, std::move(done)));
-  worker->thread_ = TRY(Thread::Start("pmem-flush", [&self = *worker] { self.Work(); }));
+  worker->thread_ = TRY(Thread::Start("pmem-flush", [&self = *worker] {
+    sandbox::Confine(sandbox::ThreadKind::kDevice);
+    self.Work();
+  }));
   return worker;
 }
 

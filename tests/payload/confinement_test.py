@@ -1,0 +1,368 @@
+"""confinement_test.py VMM COMPILER POLICY: ember-vmm under its system call filters, on this machine's KVM.
+
+A guest of our own (life_guest.c) drives every kind of virtio device through a machine's whole life,
+while clients do all that they can. Then filters that lack a rule, given by --seccomp-filter, must end
+the process in the thread that needs the rule. With EMBER_LONG_TESTS each line of the policy is left out
+once. Writes JUnit XML where GTEST_OUTPUT says, as GoogleTest does.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(ROOT / "tests/guest"), str(ROOT / "scripts")]
+
+import machine  # noqa: E402
+import run  # noqa: E402
+from benchmarks import payload  # noqa: E402
+
+NOT_RUN = 77
+TIMEOUT = 30
+COMPILER = POLICY = None
+MIB = 1 << 20
+FILTERED = 2  # Seccomp in /proc/PID/task/TID/status
+
+# What a life on a test machine cannot need, and why.
+RARE = {
+    "clock_gettime": "the vDSO tells the time here",
+    "getpid": "abort()", "gettid": "abort()", "rt_sigaction": "abort()",
+    "restart_syscall": "a poll() that is stopped and goes on",
+    "sched_yield": "a race of two threads", "rt_sigreturn": "asked of the VMM's thread alone",
+}
+
+
+def compile_guest(directory):
+    """The guest of life_guest.c as a kernel image."""
+    program, flat = Path(directory) / "guest", Path(directory) / "guest.bin"
+    subprocess.run(["gcc", "-m32", "-Os", "-ffreestanding", "-fno-pic", "-no-pie", "-static",
+                    "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-mno-sse", "-nostdlib",
+                    "-Wall", "-Wextra", "-Werror", f"-Wl,-Ttext={payload.ENTRY + 0x100:#x}",
+                    f"-Wl,--section-start=.start={payload.ENTRY:#x},--build-id=none,-e,{payload.ENTRY:#x}",
+                    str(HERE / "life_guest.c"), "-o", str(program)], check=True)
+    subprocess.run(["objcopy", "-O", "binary", str(program), str(flat)], check=True)
+    image = Path(directory) / "kernel"
+    image.write_bytes(payload.image(flat.read_bytes()))
+    return image
+
+
+def compile_policy(text, directory):
+    """The filters of a policy; raises CalledProcessError where it is none."""
+    policy, filters = Path(directory) / "policy", Path(directory) / "filters"
+    policy.write_text(text)
+    subprocess.run([COMPILER, str(policy), str(filters)], check=True, capture_output=True, text=True)
+    return filters
+
+
+class Peer:
+    """Listens on a Unix socket and serves each client on a thread of its own."""
+
+    def __init__(self, path, serve):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.serve = serve
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def answer_frames(client):
+    """A network's other end: sends every frame back."""
+    with client:
+        while data := client.recv(65536):
+            client.sendall(data)
+
+
+def take_bytes(client):
+    with client:
+        while client.recv(4096):
+            pass
+
+
+class Life(machine.Machine):
+    """A machine with a device of every kind, and what is at their other ends."""
+
+    def __init__(self, kernel, directory, **options):
+        self.files = Path(directory)
+        names = ["sync", "async", "own", "base", "other", "pmem"]
+        for name in names:
+            with open(self.files / name, "wb") as file:
+                file.truncate(4 * MIB)
+        (self.files / "overlay").unlink(missing_ok=True)
+        drives = [self.drive("sync"), self.drive("async", io_engine="Async", discard=True),
+                  self.drive("own", io_engine="Async", thread="Own", direct=True),
+                  self.drive("base", overlay_path=str(self.files / "overlay"))]
+        self.peers = []
+        devices = [
+            ("/pmem/p", {"id": "p", "path_on_host": str(self.files / "pmem")}),
+            ("/balloon", {"amount_mib": 0, "deflate_on_oom": False, "stats_polling_interval_s": 1}),
+            ("/network-interfaces/n", {"iface_id": "n", "socket_path": str(self.files / "net")}),
+            ("/network-interfaces/o", {"iface_id": "o", "socket_path": str(self.files / "net"),
+                                       "thread": "Own"}),
+            ("/entropy", {"rate_limiter": {"bandwidth": {"size": 4096, "refill_time": 10}}}),
+            ("/console", {"ports": [{"id": "a", "socket_path": str(self.files / "a")},
+                                    {"id": "b", "socket_path": str(self.files / "b")}]}),
+            ("/vsock", {"guest_cid": 3, "uds_path": str(self.files / "v"), "thread": "Own"}),
+            ("/hotplug/memory", {"total_size_mib": 256, "slot_size_mib": 128, "block_size_mib": 2}),
+            ("/metrics", {"metrics_path": str(self.files / "metrics")}),
+        ]
+        super().__init__(kernel, memory_mib=64, drives=drives, devices=devices, **options)
+
+    def drive(self, name, **more):
+        return machine.drive(self.files / name, drive_id=name, root=False, cache_type="Writeback",
+                             **more)
+
+    def __enter__(self):
+        for name in ("net", "v_52"):
+            (self.files / name).unlink(missing_ok=True)
+        self.peers = [Peer(self.files / "net", answer_frames), Peer(self.files / "v_52", take_bytes)]
+        return super().__enter__()
+
+    def __exit__(self, *what):
+        try:
+            return super().__exit__(*what)
+        finally:
+            for peer in self.peers:
+                peer.close()
+
+    def type(self, letter):
+        self.process.stdin.write(letter)
+        self.process.stdin.flush()
+
+    def threads(self):
+        """Each thread's name, with what its status says of filters."""
+        found = {}
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            status = (task / "status").read_text()
+            name = re.search(r"(?m)^Name:\t(.*)$", status)[1]
+            found[name] = tuple(int(re.search(rf"(?m)^{field}:\t(\d+)$", status)[1])
+                                for field in ("Seccomp", "NoNewPrivs"))
+        return found
+
+    def clients_turn(self):
+        """What clients can ask of a machine that runs."""
+        for path in ("/", "/version", "/vm/config", "/machine-config", "/metrics", "/memory", "/health",
+                     "/balloon", "/balloon/statistics", "/hotplug/memory", "/mmds"):
+            self.request("GET", path)
+        self.call("PATCH", "/vm", {"state": "Paused"})
+        self.call("PATCH", "/vm", {"state": "Resumed"})
+        for name in ("sync", "async"):
+            self.call("PATCH", f"/drives/{name}", {"drive_id": name,
+                                                   "path_on_host": str(self.files / "other")})
+        self.call("PATCH", "/drives/own", {"drive_id": "own", "rate_limiter": {
+            "ops": {"size": 3, "refill_time": 10}}})
+        self.call("PATCH", "/pmem/p", {"id": "p", "rate_limiter": {
+            "ops": {"size": 100, "refill_time": 10}}})
+        self.call("PATCH", "/network-interfaces/n", {"iface_id": "n", "tx_rate_limiter": {
+            "ops": {"size": 2, "refill_time": 10}}})
+        self.call("PATCH", "/balloon", {"amount_mib": 1})
+        self.call("PATCH", "/hotplug/memory", {"requested_size_mib": 2})
+        self.call("PUT", "/mmds", {"a": 1})
+        self.call("PUT", "/actions", {"action_type": "FlushMetrics"})
+        self.call("PUT", "/actions", {"action_type": "SendCtrlAltDel"})
+        for request in (b"GET /console?port=a HTTP/1.1\r\nConnection: Upgrade\r\n"
+                        b"Upgrade: ember-console/1\r\n\r\nmore input\n",
+                        b"GET /events?follow=true HTTP/1.1\r\n\r\n",
+                        b"GET /log?follow=true HTTP/1.1\r\n\r\n"):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(self.socket_path)
+                client.sendall(request)
+                client.recv(4096)
+        for path, text in [("a", b"input\n"), ("v", b"CONNECT 7\n"), ("v", b"rubbish\n")]:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(self.files / path))
+                client.sendall(text)
+
+    def expect_round(self, number, times=1):
+        """Waits until the guest has driven every device, each of which did what it should."""
+        self.expect(rf"(?s)(round {number} of.*){{{times}}}", TIMEOUT)
+        said = self.console()
+        assert "BAD" not in said, f"{said}\n{self.log()}"
+
+    def live(self):
+        """From the start to the end."""
+        self.start()
+        self.expect_round(1)
+        self.clients_turn()
+        self.type(b"g")
+        self.expect_round(2)
+        self.type(b"q")
+        self.wait(code=0, timeout=TIMEOUT)
+
+    def live_twice(self):
+        """A machine that the guest resets is built again, by threads that are confined."""
+        self.devices = [*self.devices, ("/lifecycle", {"on_reboot": "Reset"})]
+        self.start()
+        self.expect_round(1)
+        self.type(b"q")
+        self.expect_round(1, times=2)
+        self.clients_turn()
+        self.type(b"g")
+        self.expect_round(2)
+        self.signal(signal.SIGTERM)
+        self.wait(143, timeout=TIMEOUT)
+
+
+class Confinement(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.shared.cleanup)
+        cls.kernel = compile_guest(cls.shared.name)
+        cls.sanitized = b"__asan_init" in Path(machine.VMM).read_bytes()
+
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+
+    def life(self, *vmm_args):
+        vmm_args = vmm_args or ("--no-seccomp=false",)
+        return Life(self.kernel, self.directory.name, vmm_args=vmm_args)
+
+    def test_a_machine_with_every_kind_of_device_lives_under_the_filters(self):
+        with self.life() as vm:
+            vm.live()
+
+    def test_a_machine_is_reset_and_built_again_under_the_filters(self):
+        with self.life() as vm:
+            vm.live_twice()
+
+    def test_without_filters_it_lives_the_same_life(self):
+        with self.life("--no-seccomp") as vm:
+            vm.start()
+            self.assertEqual(set(vm.threads().values()), {(0, 0)})
+            vm.expect_round(1)
+            vm.clients_turn()
+            vm.type(b"q")
+            vm.wait(code=0, timeout=TIMEOUT)
+
+    def test_every_thread_is_confined(self):
+        if self.sanitized:
+            self.skipTest("a build with sanitizers installs no filters")
+        with self.life() as vm:
+            vm.start()
+            vm.expect_round(1)
+            threads = vm.threads()
+            self.assertLessEqual({"api", "worker", "vcpu-0", "pmem-flush", "vsock", "ember-vmm"},
+                                 set(threads))
+            self.assertEqual(set(threads.values()), {(FILTERED, 1)}, threads)
+
+    def test_filters_from_a_file_take_the_place_of_ours(self):
+        filters = compile_policy(Path(POLICY).read_text(), self.directory.name)
+        with self.life("--seccomp-filter", str(filters)) as vm:
+            vm.live()
+
+    def test_a_file_that_holds_no_filters_is_refused(self):
+        path = Path(self.directory.name) / "filters"
+        good = compile_policy(Path(POLICY).read_text(), self.directory.name).read_bytes()
+        for content, what in [(b"", "the file ends"), (b"{}", "the file ends"), (good[:-1], "the file ends"),
+                              (good + b"x", "1 bytes follow"), (b"X" + good[1:], "no set of compiled"),
+                              (b"x" * 300000, "exceed the limit")]:
+            path.write_bytes(content)
+            done = subprocess.run([machine.VMM, "--api-sock", f"{self.directory.name}/s",
+                                   "--seccomp-filter", str(path)], capture_output=True, text=True,
+                                  timeout=TIMEOUT)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(what, done.stderr)
+            self.assertIn("--seccomp-filter", done.stderr)
+
+    def test_a_policy_that_is_none_is_refused_by_its_compiler(self):
+        for text, what in [("thread api at most 1\n  fly", "nothing on the thread vmm"),
+                           ("group a\n  ioctl arg1 in KVM_FLY", 'line 2: "KVM_FLY"')]:
+            with self.assertRaises(subprocess.CalledProcessError) as raised:
+                compile_policy(text, self.directory.name)
+            self.assertIn(what, raised.exception.stderr)
+
+    def ends_without(self, text):
+        """What becomes of a life under this policy: None, or the thread and the call that ended it."""
+        filters = compile_policy(text, self.directory.name)
+        for life in (Life.live, Life.live_twice):
+            for path in ("v", "a"):
+                (Path(self.directory.name) / path).unlink(missing_ok=True)
+            with self.life("--seccomp-filter", str(filters)) as vm:
+                try:
+                    life(vm)
+                except Exception:  # the API's connection, the console or the exit code: told by the log
+                    if "a bad syscall" not in vm.log():
+                        raise
+                    vm.process.wait(TIMEOUT)
+                    self.assertFalse(os.path.exists(vm.socket_path), "the socket is still there")
+                    ended = re.search(r":([^:\]]+)\] Shutting down VM after intercepting a bad syscall "
+                                      r"\((\d+)\); exit code 148", vm.log())
+                    self.assertIsNotNone(ended, vm.log())
+                    self.assertEqual(vm.process.returncode, 148)
+                    return ended[1], int(ended[2])
+        return None
+
+    def test_a_thread_that_makes_a_call_it_may_not_ends_the_process(self):
+        if self.sanitized:
+            self.skipTest("a build with sanitizers installs no filters")
+        text = Path(POLICY).read_text()
+        for rule, thread, number in [("  sendto\n", "api", 44),
+                                     ("  timerfd_create\n", "ember-vmm", 283),
+                                     ("  ioctl arg1 in KVM_RUN KVM_KVMCLOCK_CTRL\n", "vcpu-0", 16),
+                                     ("  io_uring_register\n", "worker", 427)]:
+            with self.subTest(thread=thread):
+                self.assertIn(rule, text)
+                self.assertEqual(self.ends_without(text.replace(rule, "", 1)), (thread, number))
+
+    def test_the_last_line_of_metrics_counts_a_call_that_was_denied(self):
+        if self.sanitized:
+            self.skipTest("a build with sanitizers installs no filters")
+        text = Path(POLICY).read_text().replace("  ioctl arg1 in KVM_RUN KVM_KVMCLOCK_CTRL\n", "", 1)
+        with self.life("--seccomp-filter", str(compile_policy(text, self.directory.name))) as vm:
+            with self.assertRaises(Exception):
+                vm.start()
+                vm.expect_round(1)
+            self.assertEqual(vm.process.wait(TIMEOUT), 148)
+            last = (Path(self.directory.name) / "metrics").read_text().splitlines()[-1]
+            self.assertEqual(json.loads(last)["seccomp"]["num_faults"], 1)
+
+    def test_each_line_of_the_policy_is_needed(self):
+        if "EMBER_LONG_TESTS" not in os.environ:
+            self.skipTest("for the long run")
+        lines = Path(POLICY).read_text().splitlines(keepends=True)
+        for at, line in enumerate(lines):
+            words = line.split("#")[0].split()
+            if not line.startswith("  ") or not words or words[0] in RARE:
+                continue
+            with self.subTest(line=line.strip()):
+                try:
+                    ended = self.ends_without("".join(lines[:at] + lines[at + 1:]))
+                except subprocess.CalledProcessError:
+                    continue
+                self.assertIsNotNone(ended)
+
+
+def main():
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
+        return NOT_RUN
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Confinement)
+    return run.run_here(suite, "confinement_test")
+
+
+if __name__ == "__main__":
+    machine.VMM, COMPILER, POLICY = sys.argv[1:]
+    sys.exit(main())
