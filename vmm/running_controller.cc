@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/clock.h"
+#include "sandbox/confinement.h"
 
 namespace ember::vmm {
 
@@ -35,7 +36,10 @@ Result<Reply> RunningController::Do(const CreateSnapshot& action) {
   }
   const std::chrono::nanoseconds begin = MonotonicClock().Now();
   TRY_CONTEXT(Validate(creation), "Create snapshot error");
-  TRY_CONTEXT(machine_->Save(creation), "Create snapshot error");
+  Status saved;
+  // No vCPU runs, and so none that has a device waits for the worker.
+  sandbox::RunOnWorker([&] { saved = machine_->Save(creation); });
+  TRY_CONTEXT(std::move(saved), "Create snapshot error");
   const bool is_diff = creation.snapshot_type == SnapshotType::kDiff;
   (is_diff ? latencies_.vmm_diff_create_snapshot : latencies_.vmm_full_create_snapshot)
       .Set(MicrosecondsSince(begin));

@@ -34,6 +34,10 @@ struct Constant {
 // The C library's own signals come first; this is what it makes of SIGRTMIN.
 constexpr uint32_t kFirstRealTimeSignal = 34;
 
+// Of struct kvm_xsave, and of what stands before the data in struct kvm_nested_state.
+constexpr uint32_t kXsaveBytes = 4096;
+constexpr uint32_t kNestedHeaderBytes = 128;
+
 constexpr auto kConstants = std::to_array<Constant>({
     EMBER_CONSTANT(AF_INET),
     EMBER_CONSTANT(AF_INET6),
@@ -154,6 +158,10 @@ constexpr auto kConstants = std::to_array<Constant>({
     // makes longer in C++ than the kernel has it.
     {"KVM_GET_MSR_INDEX_LIST", static_cast<uint32_t>(_IOWR(KVMIO, 0x02, uint32_t))},
     {"KVM_GET_SUPPORTED_CPUID", static_cast<uint32_t>(_IOWR(KVMIO, 0x05, uint64_t))},
+    {"KVM_GET_XSAVE", static_cast<uint32_t>(_IOC(_IOC_READ, KVMIO, 0xa4, kXsaveBytes))},
+    {"KVM_GET_XSAVE2", static_cast<uint32_t>(_IOC(_IOC_READ, KVMIO, 0xcf, kXsaveBytes))},
+    {"KVM_GET_NESTED_STATE",
+     static_cast<uint32_t>(_IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0xbe, kNestedHeaderBytes))},
     {"KVM_GET_MSRS", static_cast<uint32_t>(_IOWR(KVMIO, 0x88, uint64_t))},
     {"KVM_SET_MSRS", static_cast<uint32_t>(_IOW(KVMIO, 0x89, uint64_t))},
     {"KVM_SET_CPUID2", static_cast<uint32_t>(_IOW(KVMIO, 0x90, uint64_t))},

@@ -128,13 +128,14 @@ class Life(machine.Machine):
             ("/metrics", {"metrics_path": str(self.files / "metrics")}),
         ]
         super().__init__(kernel, memory_mib=64, drives=drives, devices=devices, **options)
+        self.machine["track_dirty_pages"] = True
 
     def drive(self, name, **more):
         return machine.drive(self.files / name, drive_id=name, root=False, cache_type="Writeback",
                              **more)
 
     def __enter__(self):
-        for name in ("net", "v_52"):
+        for name in ("net", "v_52", "v", "a", "a.ctl", "b", "b.ctl"):
             (self.files / name).unlink(missing_ok=True)
         self.peers = [Peer(self.files / "net", answer_frames), Peer(self.files / "v_52", take_bytes)]
         return super().__enter__()
@@ -166,6 +167,8 @@ class Life(machine.Machine):
                      "/balloon", "/balloon/statistics", "/hotplug/memory", "/mmds"):
             self.request("GET", path)
         self.call("PATCH", "/vm", {"state": "Paused"})
+        self.save("Full")
+        self.save("Diff")
         self.call("PATCH", "/vm", {"state": "Resumed"})
         for name in ("sync", "async"):
             self.call("PATCH", f"/drives/{name}", {"drive_id": name,
@@ -194,6 +197,17 @@ class Life(machine.Machine):
                 client.connect(str(self.files / path))
                 client.sendall(text)
 
+    def save(self, kind):
+        self.call("PUT", "/snapshot/create", {"snapshot_type": kind,
+                                              "snapshot_path": str(self.files / f"{kind}.state"),
+                                              "mem_file_path": str(self.files / f"{kind}.memory")})
+
+    def load(self, **more):
+        self.call("PUT", "/snapshot/load", {
+            "snapshot_path": str(self.files / "Full.state"),
+            "mem_backend": {"backend_type": "File",
+                            "backend_path": str(self.files / "Full.memory")}, **more})
+
     def expect_round(self, number, times=1):
         """Waits until the guest has driven every device, each of which did what it should."""
         self.expect(rf"(?s)(round {number} of.*){{{times}}}", TIMEOUT)
@@ -207,6 +221,18 @@ class Life(machine.Machine):
         self.clients_turn()
         self.type(b"g")
         self.expect_round(2)
+        self.type(b"q")
+        self.wait(code=0, timeout=TIMEOUT)
+
+    def go_on(self):
+        """As the machine that the last life's whole snapshot has, to the end."""
+        self.launch()
+        self.load(resume_vm=True, track_dirty_pages=True)
+        self.type(b"g")
+        self.expect_round(2)
+        self.clients_turn()
+        self.type(b"g")
+        self.expect_round(3)
         self.type(b"q")
         self.wait(code=0, timeout=TIMEOUT)
 
@@ -248,6 +274,12 @@ class Confinement(unittest.TestCase):
         with self.life() as vm:
             vm.live_twice()
 
+    def test_a_machine_goes_on_in_another_process_under_the_filters(self):
+        with self.life() as vm:
+            vm.live()
+        with self.life() as vm:
+            vm.go_on()
+
     def test_without_filters_it_lives_the_same_life(self):
         with self.life("--no-seccomp") as vm:
             vm.start()
@@ -263,10 +295,19 @@ class Confinement(unittest.TestCase):
         with self.life() as vm:
             vm.start()
             vm.expect_round(1)
-            threads = vm.threads()
-            self.assertLessEqual({"api", "worker", "vcpu-0", "pmem-flush", "vsock", "ember-vmm"},
-                                 set(threads))
-            self.assertEqual(set(threads.values()), {(FILTERED, 1)}, threads)
+            self.expect_confined(vm)
+            vm.call("PATCH", "/vm", {"state": "Paused"})
+            vm.save("Full")
+        with self.life() as vm:
+            vm.launch()
+            vm.load()
+            self.expect_confined(vm)
+
+    def expect_confined(self, vm):
+        threads = vm.threads()
+        self.assertLessEqual({"api", "worker", "vcpu-0", "pmem-flush", "vsock", "ember-vmm"},
+                             set(threads))
+        self.assertEqual(set(threads.values()), {(FILTERED, 1)}, threads)
 
     def test_filters_from_a_file_take_the_place_of_ours(self):
         filters = compile_policy(Path(POLICY).read_text(), self.directory.name)
