@@ -93,8 +93,7 @@ void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
   auto* filter =
       app.add_option("--seccomp-filter", options.seccomp_filter,
                      "Filters for system calls, compiled by ember-seccomp, in place of our own");
-  app.add_flag("--no-seccomp", options.no_seccomp,
-               "Run without filters for system calls, as is the default; =false for our own")
+  app.add_flag("--no-seccomp", options.no_seccomp, "Run without filters for system calls")
       ->excludes(filter);
   app.add_option("--metadata", options.metadata_file,
                  "JSON file with the metadata that the guest finds");
@@ -142,7 +141,6 @@ std::variant<VmmOptions, EarlyExit> ParseCommandLine(int argc, const char* const
   if (const std::string_view refusal = Refusal(refused); !refusal.empty()) {
     return bad_arguments(refusal, "");
   }
-  if (options.seccomp_filter) options.no_seccomp = false;
   options.takes_listen_fds = app.count("--api-sock") == 0 && !options.api_fd;
   Result<LogLevel> parsed_level = ParseLogLevel(level);
   if (!parsed_level) {

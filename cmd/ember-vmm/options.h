@@ -32,7 +32,7 @@ struct VmmOptions {
   std::optional<size_t> mmds_size_limit_bytes;  // absent: http_api_max_payload_bytes
   std::optional<std::string> metadata_file;
   std::optional<std::string> seccomp_filter;  // a file; absent: what the program brings
-  bool no_seccomp = true;                     // false where a file is given
+  bool no_seccomp = false;
   // When the parent began to start us, on the monotonic and on the CPU clock, and what it had used.
   std::optional<uint64_t> start_time_us;
   std::optional<uint64_t> start_time_cpu_us;

@@ -263,7 +263,6 @@ class Confinement(unittest.TestCase):
         self.addCleanup(self.directory.cleanup)
 
     def life(self, *vmm_args):
-        vmm_args = vmm_args or ("--no-seccomp=false",)
         return Life(self.kernel, self.directory.name, vmm_args=vmm_args)
 
     def test_a_machine_with_every_kind_of_device_lives_under_the_filters(self):
