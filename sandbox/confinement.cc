@@ -14,6 +14,7 @@
 #include "base/sanitizer.h"
 #include "base/thread.h"
 #include "base/worker.h"
+#include "sandbox/capabilities.h"
 
 namespace ember::sandbox {
 namespace {
@@ -40,6 +41,7 @@ thread_local bool confined = false;
 Status Prepare(std::optional<OwnedFilters> filters) {
   State& state = TheState();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return Error::FromErrno("no_new_privs");
+  TRY(DropBoundingSet());
   const uint32_t trap = SECCOMP_RET_TRAP;
   if (::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &trap) < 0) {
     return Error::FromErrno("this host has no seccomp filters; --no-seccomp does without: seccomp");
@@ -61,8 +63,10 @@ void Confine(ThreadKind kind) {
   if (!state.prepared) return;
   // The C library asks the kernel for it, which a filter does not let pass.
   CurrentThreadName();
-  if (const Status put_on = PutOn(state.filters[static_cast<size_t>(kind)]); !put_on) {
-    EMBER_LOG(kError, "system call filter of ", NameOf(kind), ": ", put_on.error().message());
+  Status done = DropCapabilities();
+  if (done) done = PutOn(state.filters[static_cast<size_t>(kind)]);
+  if (!done) {
+    EMBER_LOG(kError, "confinement of ", NameOf(kind), ": ", done.error().message());
     std::abort();
   }
   confined = true;

@@ -8,9 +8,10 @@
 #include "sandbox/filter_set.h"
 #include "sandbox/thread_kind.h"
 
-// Confines the process's threads to the system calls that their work needs (seccomp(2)). Each
-// thread puts on the filter of its kind, for good, before it has anything to do with a guest. What
-// a filter does not let pass raises SIGSYS, which ends the process (base/fatal_signals.h).
+// Confines the process's threads to the system calls that their work needs (seccomp(2)), without
+// any of root's powers. Each thread gives those up and puts on the filter of its kind, for good,
+// before it has anything to do with a guest. What a filter does not let pass raises SIGSYS, which
+// ends the process (base/fatal_signals.h).
 //
 // What a thread may not do and needs now and then, such as to open a file that a client names, it
 // has the process's worker do, a thread of that name (RunOnWorker()). A thread keeps the filters of
@@ -26,9 +27,9 @@ namespace ember::sandbox {
 // the process. Once, from main, before other threads. Errors: the host has no seccomp filters.
 Status Prepare(std::optional<OwnedFilters> filters);
 
-// Puts the filter of `kind` on the calling thread. Without Prepare() nothing happens. Where the
-// host refuses, which is for lack of memory or a filter from a file that makes no sense, logs why
-// and ends the process.
+// Gives up the calling thread's capabilities and puts the filter of `kind` on it. Without Prepare()
+// nothing happens. Where the host refuses, which is for lack of memory or a filter from a file that
+// makes no sense, logs why and ends the process.
 void Confine(ThreadKind kind);
 
 // Whether the calling thread has put on its filter.

@@ -152,13 +152,13 @@ class Life(machine.Machine):
         self.process.stdin.flush()
 
     def threads(self):
-        """Each thread's name, with what its status says of filters."""
+        """Each thread's name, with what its status says of filters and privileges."""
         found = {}
         for task in Path(f"/proc/{self.process.pid}/task").iterdir():
             status = (task / "status").read_text()
             name = re.search(r"(?m)^Name:\t(.*)$", status)[1]
-            found[name] = tuple(int(re.search(rf"(?m)^{field}:\t(\d+)$", status)[1])
-                                for field in ("Seccomp", "NoNewPrivs"))
+            found[name] = tuple(int(re.search(rf"(?m)^{field}:\t([0-9a-f]+)$", status)[1], 16)
+                                for field in ("Seccomp", "NoNewPrivs", "CapPrm", "CapInh", "CapAmb"))
         return found
 
     def clients_turn(self):
@@ -282,7 +282,7 @@ class Confinement(unittest.TestCase):
     def test_without_filters_it_lives_the_same_life(self):
         with self.life("--no-seccomp") as vm:
             vm.start()
-            self.assertEqual(set(vm.threads().values()), {(0, 0)})
+            self.assertEqual({found[:2] for found in vm.threads().values()}, {(0, 0)})
             vm.expect_round(1)
             vm.clients_turn()
             vm.type(b"q")
@@ -306,7 +306,7 @@ class Confinement(unittest.TestCase):
         threads = vm.threads()
         self.assertLessEqual({"api", "worker", "vcpu-0", "pmem-flush", "vsock", "ember-vmm"},
                              set(threads))
-        self.assertEqual(set(threads.values()), {(FILTERED, 1)}, threads)
+        self.assertEqual(set(threads.values()), {(FILTERED, 1, 0, 0, 0)}, threads)
 
     def test_filters_from_a_file_take_the_place_of_ours(self):
         filters = compile_policy(Path(POLICY).read_text(), self.directory.name)

@@ -96,7 +96,6 @@ TEST(ThreadsPolicyTest, NoThreadLeavesTheProcessOrGainsPower) {
                                    "setuid",
                                    "setgid",
                                    "setresuid",
-                                   "capset",
                                    "prlimit64",
                                    "setrlimit",
                                    "bpf",
