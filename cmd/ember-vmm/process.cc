@@ -17,6 +17,7 @@
 #include "base/fatal_signals.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/program_pages.h"
 #include "base/signals.h"
 #include "cmd/ember-vmm/inherited_socket.h"
 #include "devices/terminal.h"
@@ -110,11 +111,11 @@ class Process {
 Result<int> Process::Run() {
   // Before any thread, which would not have them blocked.
   signals_ = TRY(BlockSignalsAndOpenSignalFd({SIGTERM, SIGINT, SIGHUP}));
-  if (!options_.no_seccomp) TRY(PrepareConfinement());
   // First of all: clients connect as soon as the socket is there.
   if (!options_.no_api) {
     server_ = TRY(OpenServer());
   }
+  if (!options_.no_seccomp) TRY(PrepareConfinement());
   loop_ = TRY(EventLoop::Create());
   TRY(WatchSignals());
   controller_ = std::make_unique<vmm::Controller>(
@@ -165,6 +166,7 @@ Result<std::unique_ptr<vmm::Machine>> Process::MakeMachine(const Make& make) {
 Status Process::BeforeGuest() {
   if (sandbox::IsConfined()) return {};  // the worker
   TRY(TakeTerminal());
+  ReleaseProgramPages();
   sandbox::Confine(sandbox::ThreadKind::kVmm);
   return {};
 }
