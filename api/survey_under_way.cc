@@ -6,20 +6,25 @@
 
 namespace ember::api {
 
-Result<std::shared_ptr<SurveyUnderWay>> SurveyUnderWay::Begin(std::vector<vmm::HostRange> guest,
-                                                              std::shared_ptr<Waker> waker) {
-  std::shared_ptr<SurveyUnderWay> survey(new SurveyUnderWay);
-  SurveyUnderWay* const self = survey.get();
-  Result<Thread> thread = Thread();
-  // Started, as it opens a file, where that may be done.
-  sandbox::RunOnWorker([&] {
-    thread = Thread::Start("memory", [self, guest = std::move(guest), waker = std::move(waker)] {
-      self->Put(SurveyMemory(guest));
-      waker->Wake();
-    });
-  });
-  survey->thread_ = TRY(std::move(thread));
+std::shared_ptr<SurveyUnderWay> SurveyUnderWay::Begin(std::vector<vmm::HostRange> guest,
+                                                      std::shared_ptr<Waker> waker) {
+  std::shared_ptr<SurveyUnderWay> survey(new SurveyUnderWay(std::move(waker)));
+  // It stays there for others to share until it begins, and so is the only one of its kind.
+  sandbox::PostToWorker(
+      [survey, guest = std::move(guest)]() mutable { survey->Start(std::move(guest)); });
   return survey;
+}
+
+void SurveyUnderWay::Start(std::vector<vmm::HostRange> guest) {
+  Result<Thread> thread =
+      Thread::Start("memory", [this, guest = std::move(guest)] { Put(SurveyMemory(guest)); });
+  if (!thread) return Put(std::move(thread).error());
+  thread_ = *std::move(thread);
+}
+
+void SurveyUnderWay::Wait() {
+  const MutexLock lock(mutex_);
+  while (!result_) has_result_.Wait(mutex_);
 }
 
 const Result<MemorySurvey>* SurveyUnderWay::result() const {
@@ -28,8 +33,12 @@ const Result<MemorySurvey>* SurveyUnderWay::result() const {
 }
 
 void SurveyUnderWay::Put(Result<MemorySurvey> result) {
-  const MutexLock lock(mutex_);
-  result_.emplace(std::move(result));
+  {
+    const MutexLock lock(mutex_);
+    result_.emplace(std::move(result));
+    has_result_.NotifyAll();
+  }
+  waker_->Wake();
 }
 
 }  // namespace ember::api

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "api/memory_survey.h"
@@ -18,23 +19,28 @@ namespace ember::api {
 // API's thread.
 class SurveyUnderWay {
  public:
-  // Wakes `waker` when there is a result. Errors: no thread to be had.
-  static Result<std::shared_ptr<SurveyUnderWay>> Begin(std::vector<vmm::HostRange> guest,
-                                                       std::shared_ptr<Waker> waker);
+  // Wakes `waker` when there is a result. Does not wait for anything: where this thread is confined
+  // the survey begins once the worker is free.
+  static std::shared_ptr<SurveyUnderWay> Begin(std::vector<vmm::HostRange> guest,
+                                               std::shared_ptr<Waker> waker);
 
   // Null while it goes on; good for its life.
   const Result<MemorySurvey>* result() const EXCLUDES(mutex_);
   // Waits until there is a result.
-  void Wait() { thread_.Join(); }
+  void Wait() EXCLUDES(mutex_);
 
  private:
-  SurveyUnderWay() = default;
+  explicit SurveyUnderWay(std::shared_ptr<Waker> waker) : waker_(std::move(waker)) {}
+  // Where files may be opened.
+  void Start(std::vector<vmm::HostRange> guest);
   void Put(Result<MemorySurvey> result) EXCLUDES(mutex_);
 
+  const std::shared_ptr<Waker> waker_;
   mutable Mutex mutex_;
+  CondVar has_result_;
   std::optional<Result<MemorySurvey>> result_ GUARDED_BY(mutex_);  // set once
 
-  Thread thread_;  // last, so that it ends before what it uses
+  Thread thread_;  // of who starts it; last, so that it ends before what it uses
 };
 
 }  // namespace ember::api

@@ -32,12 +32,22 @@ Worker::~Worker() {
 
 void Worker::Run(const std::function<void()>& task) {
   if (current == this) return task();
-  Errand errand{.task = task};
+  Errand errand{.task = [&task] { task(); }};
   const MutexLock lock(mutex_);
+  AppendLocked(errand);
+  while (!errand.done) finished_.Wait(mutex_);
+}
+
+void Worker::Post(std::function<void()> task) {
+  auto errand = std::make_unique<Errand>(Errand{.task = std::move(task), .posted = true});
+  const MutexLock lock(mutex_);
+  AppendLocked(*errand.release());
+}
+
+void Worker::AppendLocked(Errand& errand) {
   (first_ == nullptr ? first_ : last_->next) = &errand;
   last_ = &errand;
   asked_.NotifyOne();
-  while (!errand.done) finished_.Wait(mutex_);
 }
 
 void Worker::Work() {
@@ -49,7 +59,11 @@ void Worker::Work() {
     first_ = errand.next;
     mutex_.Unlock();
     errand.task();
+    const bool posted = errand.posted;
+    // What a task holds may take its time to go.
+    if (posted) std::unique_ptr<Errand>(&errand).reset();
     mutex_.Lock();
+    if (posted) continue;
     errand.done = true;
     finished_.NotifyAll();
   }

@@ -11,8 +11,8 @@
 
 namespace ember {
 
-// A thread that does one thing after the other for threads that wait until it is done: what their
-// own system call filters do not let pass. Any thread may ask.
+// A thread that does one thing after the other for other threads, most of which wait until it is
+// done: what their own system call filters do not let pass. Any thread may ask.
 //
 //   auto worker = TRY(Worker::Start("worker", [] { Confine(); }));
 //   worker->Run([&] { disk = OpenDisk(path); });
@@ -21,7 +21,7 @@ class Worker {
   // `prepare` runs first, on the new thread.
   static Result<std::unique_ptr<Worker>> Start(std::string_view name,
                                                std::function<void()> prepare);
-  // While nobody waits for it.
+  // While nobody waits for it. What was posted is done before.
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -29,21 +29,25 @@ class Worker {
   // Returns when the worker has run `task`, after those of others who asked before. On the worker
   // itself, runs it at once. `task` must not wait for a thread that may be waiting in Run().
   void Run(const std::function<void()>& task) EXCLUDES(mutex_);
+  // The same without waiting. Who posts sees to it that what is not done yet stays bounded.
+  void Post(std::function<void()> task) EXCLUDES(mutex_);
 
  private:
-  // On the stack of who waits for it.
+  // On the stack of who waits for it; one that was posted, the worker's to delete.
   struct Errand {
-    const std::function<void()>& task;
+    std::function<void()> task;
+    bool posted = false;
     Errand* next = nullptr;
     bool done = false;
   };
 
   Worker() = default;
+  void AppendLocked(Errand& errand) REQUIRES(mutex_);
   void Work() EXCLUDES(mutex_);
 
   Mutex mutex_;
   CondVar asked_;     // first_ or ending_
-  CondVar finished_;  // an errand's done
+  CondVar finished_;  // an errand is done
   Errand* first_ GUARDED_BY(mutex_) = nullptr;
   Errand* last_ GUARDED_BY(mutex_) = nullptr;
   bool ending_ GUARDED_BY(mutex_) = false;

@@ -78,6 +78,11 @@ void RunOnWorker(const std::function<void()>& task) {
   RunOn(confined ? TheState().worker.get() : nullptr, task);
 }
 
+void PostToWorker(std::function<void()> task) {
+  if (!confined) return task();
+  TheState().worker->Post(std::move(task));
+}
+
 Status PutOn(std::span<const sock_filter> filter) {
   const sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
                            // The kernel only reads.

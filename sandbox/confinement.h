@@ -39,6 +39,8 @@ bool IsConfined();
 // confined, on that. `task` must not wait for a thread that may itself be in here, nor take a mutex
 // that such a thread may hold: who needs one takes it before. Any thread.
 void RunOnWorker(const std::function<void()>& task);
+// The same, but on the worker it is done some time later, and nobody waits.
+void PostToWorker(std::function<void()> task);
 
 // What Confine() does, with a filter of one's own and an error to hand back: for tests.
 Status PutOn(std::span<const sock_filter> filter);

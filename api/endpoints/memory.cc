@@ -21,14 +21,13 @@ void Write(std::string_view name, const HeldMemory& held, vmm::JsonWriter& out) 
 
 class MemoryAnswer final : public LateAnswer {
  public:
-  static Result<std::unique_ptr<LateAnswer>> Begin(const Call& call) {
+  static std::unique_ptr<LateAnswer> Begin(const Call& call) {
     std::shared_ptr<SurveyUnderWay> survey = call.survey.lock();
     if (survey == nullptr || survey->result() != nullptr) {
-      survey = TRY(SurveyUnderWay::Begin(call.controller.vitals().guest_memory(), call.waker));
+      survey = SurveyUnderWay::Begin(call.controller.vitals().guest_memory(), call.waker);
       call.survey = survey;
     }
-    return std::unique_ptr<LateAnswer>(
-        std::make_unique<MemoryAnswer>(std::move(survey), call.machine.config));
+    return std::make_unique<MemoryAnswer>(std::move(survey), call.machine.config);
   }
   MemoryAnswer(std::shared_ptr<SurveyUnderWay> survey, const vmm::VmConfig& config)
       : survey_(std::move(survey)) {
@@ -77,6 +76,6 @@ class MemoryAnswer final : public LateAnswer {
 
 }  // namespace
 
-Result<Outcome> GetMemory(const Call& call) { return TRY(MemoryAnswer::Begin(call)); }
+Result<Outcome> GetMemory(const Call& call) { return MemoryAnswer::Begin(call); }
 
 }  // namespace ember::api

@@ -44,6 +44,28 @@ TEST(WorkerTest, TasksOfManyThreadsRunOneAtATime) {
   EXPECT_EQ(count, 2000);
 }
 
+TEST(WorkerTest, WhatIsPostedIsDoneAfterWhatWasAskedForBeforeAndBeforeTheEnd) {
+  std::string order;
+  {
+    const auto worker = Worker::Start("worker", [] {}).value();
+    worker->Run([&] {
+      worker->Post([&] { order += "b"; });
+      worker->Post([&] { order += "c"; });
+      order += "a";
+    });
+    worker->Post([&] { order += "d"; });
+  }
+  EXPECT_EQ(order, "abcd");
+}
+
+TEST(WorkerTest, AThreadThatPostsDoesNotWait) {
+  Mutex held;
+  const auto worker = Worker::Start("worker", [] {}).value();
+  held.Lock();
+  worker->Post([&] { const MutexLock lock(held); });
+  held.Unlock();
+}
+
 TEST(WorkerTest, WithoutOneTheCallerRunsIt) {
   const std::string here(CurrentThreadName());
   std::string name;
