@@ -72,6 +72,19 @@ void Confine(ThreadKind kind) {
   confined = true;
 }
 
+Status LimitFiles(std::span<const FileRule> rules) {
+  const State& state = TheState();
+  if (!state.prepared) return {};
+  const FileLimits limits = TRY(FileLimits::Create(rules));
+  if (!limits.in_force()) {
+    EMBER_LOG(kWarning, "this kernel has no Landlock: which files are opened is not limited");
+    return {};
+  }
+  Status entered = limits.Enter();
+  if (entered) state.worker->Run([&] { entered = limits.Enter(); });
+  return entered;
+}
+
 bool IsConfined() { return confined; }
 
 void RunOnWorker(const std::function<void()>& task) {

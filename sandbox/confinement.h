@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 
 #include "base/result.h"
+#include "sandbox/file_limits.h"
 #include "sandbox/filter_set.h"
 #include "sandbox/thread_kind.h"
 
@@ -31,6 +33,10 @@ Status Prepare(std::optional<OwnedFilters> filters);
 // nothing happens. Where the host refuses, which is for lack of memory or a filter from a file that
 // makes no sense, logs why and ends the process.
 void Confine(ThreadKind kind);
+
+// Limits the calling thread, the worker and those that these start from now on to the files of the
+// rules, for good. Nothing happens without Prepare(), nor where the kernel cannot, which is logged.
+Status LimitFiles(std::span<const FileRule> rules);
 
 // Whether the calling thread has put on its filter.
 bool IsConfined();

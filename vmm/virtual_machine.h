@@ -40,7 +40,7 @@ struct MachineHost {
   std::optional<BootTimer::Start> boot_timer;  // none: the guest gets no boot timer
   int console_input = -1;                      // borrowed while it builds; -1: none
   // Called when all is built, before the guest's first instruction; perhaps empty.
-  std::function<Status()> before_guest;
+  std::function<Status(const VmConfig&)> before_guest;
 };
 
 // The machine itself: guest memory, the KVM machine, the board, virtio devices and vCPU threads.

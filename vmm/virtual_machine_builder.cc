@@ -65,7 +65,7 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Build() {
   auto vcpus = TRY(CreateProcessors(*machine_->system_, *machine_->vm_, config_));
   TRY(LoadKernel(*vcpus.front()));
   TRY(StartThreads(std::move(vcpus)));
-  if (machine_->host_.before_guest) TRY(machine_->host_.before_guest());
+  if (machine_->host_.before_guest) TRY(machine_->host_.before_guest(config_));
   TRY(machine_->Resume());
   return std::unique_ptr<Machine>(std::move(machine_));
 }

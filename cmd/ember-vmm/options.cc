@@ -48,6 +48,20 @@ std::string VersionText(std::string_view program) {
   return Concat("Ember v", EMBER_VERSION, "\n", contract);
 }
 
+void AddConfinementOptions(CLI::App& app, VmmOptions& options) {
+  auto* filter =
+      app.add_option("--seccomp-filter", options.seccomp_filter,
+                     "Filters for system calls, compiled by ember-seccomp, in place of our own");
+  auto* paths = app.add_option("--allow-path", options.allow_paths,
+                               "File or directory to open files of while a guest runs, beside the "
+                               "machine's own (default: any; may be repeated)")
+                    ->check(CLI::ExistingPath)
+                    ->allow_extra_args(false);
+  app.add_flag("--no-seccomp", options.no_seccomp, "Run without filters for system calls")
+      ->excludes(filter)
+      ->excludes(paths);
+}
+
 // Flags of the contract for what this version cannot do. To take them would be to pretend.
 void AddRefusedOptions(CLI::App& app, RefusedOptions& refused) {
   app.add_flag("--enable-pci", refused.enable_pci,
@@ -90,11 +104,6 @@ void AddOptions(CLI::App& app, VmmOptions& options, std::string& level) {
   app.add_option("--mmds-size-limit", options.mmds_size_limit_bytes,
                  "Most bytes of metadata (default: --http-api-max-payload-size)")
       ->check(CLI::NonNegativeNumber);
-  auto* filter =
-      app.add_option("--seccomp-filter", options.seccomp_filter,
-                     "Filters for system calls, compiled by ember-seccomp, in place of our own");
-  app.add_flag("--no-seccomp", options.no_seccomp, "Run without filters for system calls")
-      ->excludes(filter);
   app.add_option("--metadata", options.metadata_file,
                  "JSON file with the metadata that the guest finds");
   app.add_option("--describe-snapshot", options.describe_snapshot,
@@ -128,6 +137,7 @@ std::variant<VmmOptions, EarlyExit> ParseCommandLine(int argc, const char* const
   app.set_help_flag("--help,-h", "This text");
   app.set_version_flag("--version", VersionText(program));
   AddOptions(app, options, level);
+  AddConfinementOptions(app, options);
   AddRefusedOptions(app, refused);
   try {
     app.parse(argc, argv);

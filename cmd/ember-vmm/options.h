@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/log.h"
 
@@ -33,6 +34,7 @@ struct VmmOptions {
   std::optional<std::string> metadata_file;
   std::optional<std::string> seccomp_filter;  // a file; absent: what the program brings
   bool no_seccomp = false;
+  std::vector<std::string> allow_paths;  // empty: any
   // When the parent began to start us, on the monotonic and on the CPU clock, and what it had used.
   std::optional<uint64_t> start_time_us;
   std::optional<uint64_t> start_time_cpu_us;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "api/server.h"
 #include "base/clock.h"
@@ -25,6 +26,7 @@
 #include "vmm/config_json.h"
 #include "vmm/controller.h"
 #include "vmm/exit_code.h"
+#include "vmm/given_files.h"
 #include "vmm/virtual_machine.h"
 
 namespace ember {
@@ -78,7 +80,7 @@ class Process {
 
  private:
   Status PrepareConfinement();
-  Result<std::unique_ptr<api::Server>> OpenServer() const;
+  Result<std::unique_ptr<api::Server>> OpenServer();
   Status WatchSignals();
   Result<int> Loop();
   void NoteStartTime();
@@ -86,7 +88,8 @@ class Process {
   // A machine: the first one on this thread; another, in its place after a reset, on the worker.
   using Make = std::function<Result<std::unique_ptr<vmm::Machine>>()>;
   static Result<std::unique_ptr<vmm::Machine>> MakeMachine(const Make& make);
-  Status BeforeGuest();
+  Status BeforeGuest(const vmm::VmConfig& config);
+  std::vector<sandbox::FileRule> FilesFor(const vmm::VmConfig& config) const;
   vmm::MachineHost Host();
   BootTimer::Start StartTimes() const;
   std::function<void(const Error&)> OnResetFailure();
@@ -98,6 +101,7 @@ class Process {
   const std::chrono::nanoseconds started_;
   int exit_code_ = ToInteger(ExitCode::kOk);
   std::string end_reason_;
+  bool made_socket_ = false;  // and not inherited
 
   // Each uses those before it.
   std::unique_ptr<api::Server> server_;
@@ -163,21 +167,34 @@ Result<std::unique_ptr<vmm::Machine>> Process::MakeMachine(const Make& make) {
   return machine;
 }
 
-Status Process::BeforeGuest() {
+Status Process::BeforeGuest(const vmm::VmConfig& config) {
   if (sandbox::IsConfined()) return {};  // the worker
   TRY(TakeTerminal());
+  TRY(sandbox::LimitFiles(FilesFor(config)));
   ReleaseProgramPages();
   sandbox::Confine(sandbox::ThreadKind::kVmm);
   return {};
 }
 
-Result<std::unique_ptr<api::Server>> Process::OpenServer() const {
+std::vector<sandbox::FileRule> Process::FilesFor(const vmm::VmConfig& config) const {
+  // Clients may name any while the machine runs.
+  if (options_.allow_paths.empty()) return {{.path = "/", .use = sandbox::FileUse::kFolder}};
+  std::vector<sandbox::FileRule> rules = vmm::GivenFiles(config);
+  if (made_socket_) rules.push_back(vmm::SocketRule(options_.api_sock));
+  for (const std::string& path : options_.allow_paths) {
+    rules.push_back({.path = path, .use = sandbox::FileUse::kFolder});
+  }
+  return rules;
+}
+
+Result<std::unique_ptr<api::Server>> Process::OpenServer() {
   const api::Server::Options options{.socket_path = options_.api_sock,
                                      .max_body_bytes = options_.http_api_max_payload_bytes};
   std::optional<Fd> inherited;
   if (options_.api_fd) inherited = TRY(TakeInherited(*options_.api_fd));
   if (options_.takes_listen_fds) inherited = TRY(TakeListenFd());
   if (inherited) return api::Server::Adopt(*std::move(inherited), options);
+  made_socket_ = true;
   return api::Server::Listen(options);
 }
 
@@ -244,21 +261,22 @@ BootTimer::Start Process::StartTimes() const {
 }
 
 vmm::MachineHost Process::Host() {
-  vmm::MachineHost host{.loop = *loop_,
-                        .metadata = controller_->metadata(),
-                        .journal = controller_->journal(),
-                        .vitals = controller_->vitals(),
-                        .on_end =
-                            [this](const vmm::MachineEnd& end) {
-                              if (controller_->OnGuestEnd(end, OnResetFailure())) return;
-                              exit_code_ = ToInteger(end.exit_code);
-                              end_reason_ = end.reason;
-                              EMBER_LOG(kInfo, end_reason_, "; exit code ", exit_code_);
-                              loop_->Stop();
-                            },
-                        .boot_timer = std::nullopt,
-                        .console_input = STDIN_FILENO,
-                        .before_guest = [this] { return BeforeGuest(); }};
+  vmm::MachineHost host{
+      .loop = *loop_,
+      .metadata = controller_->metadata(),
+      .journal = controller_->journal(),
+      .vitals = controller_->vitals(),
+      .on_end =
+          [this](const vmm::MachineEnd& end) {
+            if (controller_->OnGuestEnd(end, OnResetFailure())) return;
+            exit_code_ = ToInteger(end.exit_code);
+            end_reason_ = end.reason;
+            EMBER_LOG(kInfo, end_reason_, "; exit code ", exit_code_);
+            loop_->Stop();
+          },
+      .boot_timer = std::nullopt,
+      .console_input = STDIN_FILENO,
+      .before_guest = [this](const vmm::VmConfig& config) { return BeforeGuest(config); }};
   if (options_.boot_timer) {
     host.boot_timer = StartTimes();
   }

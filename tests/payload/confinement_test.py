@@ -7,6 +7,7 @@ once. Writes JUnit XML where GTEST_OUTPUT says, as GoogleTest does.
 """
 
 import collections
+import ctypes
 import json
 import os
 import re
@@ -32,6 +33,8 @@ NOT_RUN = 77
 TIMEOUT = 30
 COMPILER = POLICY = None
 MIB = 1 << 20
+CLONE_NEWNET = 0x40000000
+ETH_P_ALL = 3
 FILTERED = 2  # Seccomp in /proc/PID/task/TID/status
 
 # What lines of the policy, under which names, a life on a test machine cannot need, and why.
@@ -115,6 +118,41 @@ def take_bytes(client):
     with client:
         while client.recv(4096):
             pass
+
+
+def in_own_network(task):
+    """Runs a task on a thread with a network of its own, whose two taps send back all they get."""
+    failures = []
+
+    def run_there():
+        try:
+            if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) < 0:
+                raise unittest.SkipTest("no network namespace to be had")
+            for tap, kind in [("tap0", []), ("tap1", ["multi_queue"])]:
+                subprocess.run(["ip", "tuntap", "add", tap, "mode", "tap", *kind], check=True)
+                subprocess.run(["ip", "link", "set", tap, "up"], check=True)
+                frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+                frames.bind((tap, ETH_P_ALL))
+                threading.Thread(target=send_back, args=(frames,), daemon=True).start()
+            task()
+        except BaseException as failure:  # pylint: disable=broad-exception-caught
+            failures.append(failure)
+
+    thread = threading.Thread(target=run_there)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+def send_back(frames):
+    while True:
+        try:
+            frame, where = frames.recvfrom(65536)
+            if where[2] != socket.PACKET_OUTGOING:
+                frames.send(frame)
+        except OSError:  # the tap is gone
+            return
 
 
 class Life(machine.Machine):
@@ -290,11 +328,59 @@ class Confinement(unittest.TestCase):
         with self.life() as vm:
             vm.live_twice()
 
+    @unittest.skipUnless(os.geteuid() == 0 and os.path.exists("/dev/net/tun"), "root makes taps")
+    def test_a_machine_with_a_tap_lives_under_the_filters(self):
+        def live(life):
+            with self.life() as vm:
+                vm.devices.append(("/network-interfaces/t", {"iface_id": "t", "host_dev_name": "tap0"}))
+                vm.devices.append(("/network-interfaces/u", {"iface_id": "u", "host_dev_name": "tap1",
+                                                             "queue_pairs": 2, "thread": "Own"}))
+                life(vm)
+
+        in_own_network(lambda: live(Life.live))
+        in_own_network(lambda: live(Life.live_twice))
+
     def test_a_machine_goes_on_in_another_process_under_the_filters(self):
         with self.life() as vm:
             vm.live()
         with self.life() as vm:
             vm.go_on()
+
+    def test_with_allow_path_only_files_of_the_machine_and_there_are_opened(self):
+        if self.sanitized:
+            self.skipTest("a build with sanitizers limits no files")
+        with tempfile.TemporaryDirectory() as elsewhere, \
+                self.life("--allow-path", self.directory.name) as vm:
+            disk = Path(elsewhere) / "disk"
+            disk.write_bytes(bytes(MIB))
+            vm.start()
+            vm.expect_round(1)
+            status, answer = vm.request("PATCH", "/drives/sync", {"drive_id": "sync",
+                                                                  "path_on_host": str(disk)})
+            self.assertEqual(status, 400)
+            self.assertIn("Permission denied", answer["fault_message"])
+            vm.call("PATCH", "/vm", {"state": "Paused"})
+            status, answer = vm.request("PUT", "/snapshot/create", {
+                "snapshot_path": f"{elsewhere}/state", "mem_file_path": f"{elsewhere}/memory"})
+            self.assertEqual(status, 400)
+            self.assertIn("Permission denied", answer["fault_message"])
+            vm.call("PATCH", "/vm", {"state": "Resumed"})
+            vm.clients_turn()
+            vm.type(b"g")
+            vm.expect_round(2)
+            vm.type(b"q")
+            vm.wait(code=0, timeout=TIMEOUT)
+            self.assertEqual(os.listdir(elsewhere), ["disk"])
+
+    def test_with_allow_path_a_machine_is_reset_with_what_it_was_given(self):
+        with tempfile.TemporaryDirectory() as elsewhere, self.life("--allow-path", elsewhere) as vm:
+            vm.devices.append(("/lifecycle", {"on_reboot": "Reset"}))
+            vm.start()
+            vm.expect_round(1)
+            vm.type(b"q")
+            vm.expect_round(1, times=2)
+            vm.signal(signal.SIGTERM)
+            vm.wait(143, timeout=TIMEOUT)
 
     def test_without_filters_it_lives_the_same_life(self):
         with self.life("--no-seccomp") as vm:

@@ -5,26 +5,14 @@
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
-#include <functional>
+
+#include "tests/sandbox/child.h"
 
 namespace ember::sandbox {
 namespace {
-
-// What `check` says in a process of its own.
-bool HoldsInChild(const std::function<bool()>& check) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    const long code = check() ? 0 : 1;
-    for (;;) ::syscall(SYS_exit_group, code);
-  }
-  int status = 0;
-  EXPECT_EQ(::waitpid(child, &status, 0), child);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 using Sets = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
 

@@ -77,7 +77,7 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const SavedMac
   TRY(machine_->devices_->RestoreDrivers());
   TRY(BeginGeneration());
   TRY(StartThreads(std::move(vcpus)));
-  if (machine_->host_.before_guest) TRY(machine_->host_.before_guest());
+  if (machine_->host_.before_guest) TRY(machine_->host_.before_guest(config_));
   EMBER_LOG(kInfo, "the machine was restored from ", load.snapshot_path);
   if (load.resume_vm) TRY(machine_->Resume());
   return std::unique_ptr<Machine>(std::move(machine_));
