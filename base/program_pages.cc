@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,7 +15,7 @@ void Release(uintptr_t begin, uintptr_t end) {
   const auto page_bytes = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   begin = begin / page_bytes * page_bytes;
   // The linker's number to the kernel's pointer. Nothing is lost where the kernel does not.
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  ::madvise(std::bit_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 // The program itself comes first, shared libraries after it.

@@ -20,9 +20,10 @@ struct VmmOptions {
   std::optional<std::string> config_file;
   bool no_api = false;
   bool boot_timer = false;
+  bool no_seccomp = false;
   std::optional<std::string> log_path;
-  LogLevel level = LogLevel::kInfo;
   std::string module;  // empty: all
+  LogLevel level = LogLevel::kInfo;
   bool show_level = false;
   bool show_log_origin = false;
   // Nothing is run where one of these is asked for.
@@ -33,8 +34,7 @@ struct VmmOptions {
   std::optional<size_t> mmds_size_limit_bytes;  // absent: http_api_max_payload_bytes
   std::optional<std::string> metadata_file;
   std::optional<std::string> seccomp_filter;  // a file; absent: what the program brings
-  bool no_seccomp = false;
-  std::vector<std::string> allow_paths;  // empty: any
+  std::vector<std::string> allow_paths;       // empty: any
   // When the parent began to start us, on the monotonic and on the CPU clock, and what it had used.
   std::optional<uint64_t> start_time_us;
   std::optional<uint64_t> start_time_cpu_us;
