@@ -54,20 +54,24 @@ std::optional<std::vector<GuestRange>> InPageTables(const GuestMemory::Region& r
   return held;
 }
 
-// What the file behind the region holds.
-std::optional<std::vector<GuestRange>> InFile(const GuestMemory::Region& region) {
-  const auto begin = static_cast<off_t>(region.memfd_offset_bytes);
-  const auto end = begin + static_cast<off_t>(region.range.size_bytes);
+// What a file holds of a region that begins at `offset_bytes` in it, in whole pages.
+std::optional<std::vector<GuestRange>> InFile(int file, uint64_t offset_bytes,
+                                              const GuestRange& range) {
+  const auto page_bytes = static_cast<off_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<off_t>(offset_bytes);
+  const auto end = begin + static_cast<off_t>(range.size_bytes);
   std::vector<GuestRange> held;
   for (off_t at = begin; at < end;) {
-    const off_t data = ::lseek(region.memfd, at, SEEK_DATA);
+    off_t data = ::lseek(file, at, SEEK_DATA);
     if (data < 0 && errno == ENXIO) break;  // no more of it
     if (data < 0) return std::nullopt;
     if (data >= end) break;
-    const off_t hole = ::lseek(region.memfd, data, SEEK_HOLE);
+    const off_t hole = ::lseek(file, data, SEEK_HOLE);
     if (hole < 0) return std::nullopt;
-    at = std::min(hole, end);
-    Append(held, {.start = region.range.start + static_cast<uint64_t>(data - begin),
+    // A file system's blocks may be smaller.
+    data -= (data - begin) % page_bytes;
+    at = std::min(data + (hole - data + page_bytes - 1) / page_bytes * page_bytes, end);
+    Append(held, {.start = range.start + static_cast<uint64_t>(data - begin),
                   .size_bytes = static_cast<uint64_t>(at - data)});
   }
   return held;
@@ -93,12 +97,20 @@ std::vector<GuestRange> WithFiles(std::vector<GuestRange> held, const GuestMemor
 
 }  // namespace
 
-std::vector<GuestRange> HeldRanges(const GuestMemory& memory, const GuestMemory::Region& region) {
+std::vector<GuestRange> HeldRanges(const GuestMemory& memory, const GuestMemory::Region& region,
+                                   const MappedFile& mapped) {
   std::vector<GuestRange> all = {region.range};
-  if (region.memfd >= 0) return InFile(region).value_or(all);
+  if (region.memfd >= 0) {
+    return InFile(region.memfd, region.memfd_offset_bytes, region.range).value_or(all);
+  }
   std::optional<std::vector<GuestRange>> held = InPageTables(region);
   if (!held) return all;
   if (memory.file_ranges().empty()) return *std::move(held);
+  std::optional<std::vector<GuestRange>> in_file;
+  if (mapped.file != nullptr) {
+    in_file = InFile(mapped.file->get(), mapped.offset_bytes, region.range);
+  }
+  if (in_file) return WithFiles(*std::move(held), region, *in_file);
   return WithFiles(*std::move(held), region, memory.file_ranges());
 }
 

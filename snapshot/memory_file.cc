@@ -194,11 +194,12 @@ uint64_t MemoryFileBytes(const GuestMemory& memory) {
   return last.file_offset_bytes + last.region.range.size_bytes;
 }
 
-Result<uint64_t> WriteMemory(const GuestMemory& memory, const Fd& file) {
+Result<uint64_t> WriteMemory(const GuestMemory& memory, const Fd& file, const Fd* loaded) {
   TRY(SetLength(file, MemoryFileBytes(memory)));
   Writer writer(memory, file, Zeros::kLeaveOut);
   for (const MemoryPiece& piece : PiecesOf(memory)) {
-    for (const GuestRange& range : HeldRanges(memory, piece.region)) {
+    const MappedFile mapped{.file = loaded, .offset_bytes = piece.file_offset_bytes};
+    for (const GuestRange& range : HeldRanges(memory, piece.region, mapped)) {
       TRY(writer.Write(piece, range));
     }
   }

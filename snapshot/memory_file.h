@@ -32,8 +32,9 @@ using PageBits = std::vector<std::vector<uint64_t>>;
 std::vector<GuestRange> RunsOf(const MemoryPiece& piece, std::span<const uint64_t> bits);
 
 // Writes everything but pages of zeros into an empty file. Takes no memory that the guest does not
-// have already. Returns how many bytes are in the file, holes not counted.
-Result<uint64_t> WriteMemory(const GuestMemory& memory, const Fd& file);
+// have already, if `loaded` is the file that LoadMemory() made it from, where it was. Returns how
+// many bytes are in the file, holes not counted.
+Result<uint64_t> WriteMemory(const GuestMemory& memory, const Fd& file, const Fd* loaded = nullptr);
 // Writes the pages whose bits are set, zeros or not, into an empty file of the same length, for
 // what has changed since another file was written.
 Result<uint64_t> WriteMemory(const GuestMemory& memory, const PageBits& pages, const Fd& file);

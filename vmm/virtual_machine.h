@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/event_loop.h"
+#include "base/fd.h"
 #include "base/journal.h"
 #include "base/result.h"
 #include "devices/boot_timer.h"
@@ -94,6 +95,7 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   const MachineHost host_;
   std::optional<kvm::System> system_;
   std::unique_ptr<GuestMemory> memory_;
+  Fd loaded_memory_;  // the file that it was made from, of a restored machine
   std::unique_ptr<kvm::Vm> vm_;
   std::unique_ptr<DeviceSet> devices_;
   std::unique_ptr<Board> board_;  // its bus borrows from the devices

@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "tests/base/temporary_directory.h"
 
@@ -71,6 +75,22 @@ TEST(HeldRangesOfFilesTest, AreAllOfAFileTouchedOrNot) {
   }
   EXPECT_EQ(held(), (std::vector<GuestRange>{{kHigh.start + 2 * kPage, kPage},
                                              {kHigh.start + 7 * kPage, 6 * kPage}}));
+}
+
+TEST(HeldRangesOfFilesTest, AreNoHolesOfTheFileThatAllIsMappedFrom) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.Write("file", "");
+  std::filesystem::resize_file(path, 80 * kPage);
+  const Fd file = *OpenFile(path, Access::kReadWrite);
+  ASSERT_EQ(::pwrite(file.get(), "x", 1, 20 * kPage + 5), 1);
+  const auto memory = *GuestMemory::Create({kHigh}, {});
+  ASSERT_TRUE(memory->MapFilePrivately(kHigh.start, file, 16 * kPage, 64 * kPage));
+  const MappedFile mapped{.file = &file, .offset_bytes = 16 * kPage};
+  const auto held = [&] { return HeldRanges(*memory, memory->regions()[0], mapped); };
+  EXPECT_EQ(held(), (std::vector<GuestRange>{{kHigh.start + 4 * kPage, kPage}}));
+  ASSERT_TRUE(memory->Write<uint8_t>(kHigh.start + 63 * kPage, 1));
+  EXPECT_EQ(held(), (std::vector<GuestRange>{{kHigh.start + 4 * kPage, kPage},
+                                             {kHigh.start + 63 * kPage, kPage}}));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "memory/held_ranges.h"
 #include "tests/base/temporary_directory.h"
 
 namespace ember::snapshot {
@@ -126,6 +127,29 @@ TEST_P(MemoryFileTest, AMachineFromAFileCanBeWrittenAgain) {
   EXPECT_EQ(At(*third, kLow.start + 5 * kPage), 5U) << "never touched in the second";
   EXPECT_EQ(At(*third, kHigh.start), 0U);
   EXPECT_EQ(At(*third, kHigh.start + kPage), 8U);
+}
+
+TEST_P(MemoryFileTest, IsWrittenAgainWithoutALookAtWhatWasNeverThere) {
+  const auto first = MakeMemory(GetParam());
+  Fill(*first, kLow.start + 5 * kPage, 5);
+  Fill(*first, kHigh.start + kPage, 6);
+  ASSERT_TRUE(WriteMemory(*first, file()));
+  const auto second = Loaded();
+  Fill(*second, kHigh.start + 2 * kPage, 7);
+  const std::string path = directory_.Write("second", "");
+  const Fd copy = *OpenFile(path, Access::kReadWrite);
+  EXPECT_EQ(*WriteMemory(*second, copy, &file()), 3 * kPage);
+  const MappedFile low{.file = &file()};
+  const MappedFile high{.file = &file(), .offset_bytes = kLow.size_bytes};
+  EXPECT_EQ(HeldRanges(*second, second->regions()[0], low),
+            (std::vector<GuestRange>{{kLow.start + 5 * kPage, kPage}}));
+  EXPECT_EQ(HeldRanges(*second, second->regions()[1], high),
+            (std::vector<GuestRange>{{kHigh.start + kPage, 2 * kPage}}));
+  const auto third = MakeMemory(GetParam());
+  ASSERT_TRUE(LoadMemory(*third, copy, path));
+  EXPECT_EQ(At(*third, kLow.start + 5 * kPage), 5U);
+  EXPECT_EQ(At(*third, kHigh.start + kPage), 6U);
+  EXPECT_EQ(At(*third, kHigh.start + 2 * kPage), 7U);
 }
 
 TEST_P(MemoryFileTest, PluggedMemoryLiesBehindRam) {

@@ -61,13 +61,14 @@ Status WriteName(const Fd& file, const SnapshotName& name, uint64_t offset_bytes
 }
 
 Result<snapshot::NewFile> WriteMemoryFile(const std::string& path, const SavedMachine& state,
-                                          const GuestMemory& memory, const FilePlaces& places) {
+                                          const GuestMemory& memory, const FilePlaces& places,
+                                          const Fd* loaded) {
   snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, ToText(state.name)));
   if (state.diff) {
     const snapshot::PageBits pages = TRY(ToPageBits(state.diff->pages, snapshot::PiecesOf(memory)));
     TRY_CONTEXT(snapshot::WriteMemory(memory, pages, file.fd()), file.temporary_path());
   } else {
-    TRY_CONTEXT(snapshot::WriteMemory(memory, file.fd()), file.temporary_path());
+    TRY_CONTEXT(snapshot::WriteMemory(memory, file.fd(), loaded), file.temporary_path());
   }
   TRY_CONTEXT(WriteName(file.fd(), state.name, places.name.offset_bytes), file.temporary_path());
   if (!state.diff) {
@@ -130,14 +131,14 @@ Result<SnapshotName> MakeSnapshotName() {
 }
 
 Status WriteSnapshot(const SnapshotPaths& paths, SavedMachine state, const GuestMemory& memory,
-                     const NamePlaces& name_places) {
+                     const NamePlaces& name_places, const Fd* loaded) {
   const FilePlaces places = PlacesOf(memory, name_places);
   if (state.diff) {
     BitsOf(*state.diff, places.name) |= BitOf(places.name);
     // Whatever the guest did there.
     BitsOf(*state.diff, places.full) &= ~BitOf(places.full);
   }
-  snapshot::NewFile memory_file = TRY(WriteMemoryFile(paths.memory, state, memory, places));
+  snapshot::NewFile memory_file = TRY(WriteMemoryFile(paths.memory, state, memory, places, loaded));
   snapshot::NewFile state_file = TRY(WriteStateFile(paths.state, state));
   Status published = state_file.Publish();
   // Once the state has its name readers look for this memory, by either name.

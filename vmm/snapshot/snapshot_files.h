@@ -32,9 +32,9 @@ std::string ToText(const SnapshotName& name);
 // Writes a snapshot under state.name: all of the memory or, for a diff, the pages that state.diff
 // lists and that of the name. The file, and not the memory, has the names. While the machine is
 // paused and its devices rest. After an error the snapshot that was there before is there, or the
-// new one, whole.
+// new one, whole. `loaded` is what the memory was made from, null where that was no file.
 Status WriteSnapshot(const SnapshotPaths& paths, SavedMachine state, const GuestMemory& memory,
-                     const NamePlaces& places);
+                     const NamePlaces& places, const Fd* loaded = nullptr);
 
 // A state file's machine; errors name the file.
 Result<SavedMachine> ReadMachineState(const std::string& path);

@@ -86,9 +86,11 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const SavedMac
 Status VirtualMachine::Builder::LoadMemory(const SavedMachine& state,
                                            const SnapshotLoad& load) const {
   const SnapshotPaths paths{.state = load.snapshot_path, .memory = load.memory.backend_path};
-  const MemoryFile memory =
+  MemoryFile memory =
       TRY(OpenMemoryFile(paths, state, *machine_->memory_, Board::snapshot_names()));
-  return snapshot::LoadMemory(*machine_->memory_, memory.file, memory.path);
+  TRY(snapshot::LoadMemory(*machine_->memory_, memory.file, memory.path));
+  machine_->loaded_memory_ = std::move(memory.file);
+  return {};
 }
 
 Result<std::vector<std::unique_ptr<kvm::Vcpu>>> VirtualMachine::Builder::RestoreVcpus(
