@@ -74,6 +74,10 @@ class Process {
  public:
   Process(const VmmOptions& options, std::chrono::nanoseconds started)
       : options_(options), started_(started) {}
+  // The API ends before the controller that it asks.
+  ~Process() {
+    if (server_) server_->Stop();
+  }
 
   // What the process exits with; an error is the host's.
   Result<int> Run();
@@ -143,6 +147,8 @@ Result<int> Process::Run() {
       return ToInteger(ExitCode::kBadConfiguration);
     }
   }
+  // Before the machine, with which this thread puts on a filter that lets it start none.
+  if (server_) TRY(server_->Start(*controller_, options_.id));
   if (options_.config_file) {
     if (Status started = StartFromFile(*options_.config_file); !started) {
       EMBER_LOG(kError,
@@ -199,7 +205,6 @@ Result<std::unique_ptr<api::Server>> Process::OpenServer() {
 }
 
 Result<int> Process::Loop() {
-  if (server_) TRY(server_->Start(*controller_, options_.id));
   NoteStartTime();
   loop_->Run();
   controller_->NoteEnd({.reason = end_reason_, .exit_code = exit_code_});

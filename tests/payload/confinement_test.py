@@ -382,6 +382,14 @@ class Confinement(unittest.TestCase):
             vm.signal(signal.SIGTERM)
             vm.wait(143, timeout=TIMEOUT)
 
+    def test_a_machine_of_a_file_has_an_api_under_the_filters(self):
+        config = Path(self.directory.name) / "config.json"
+        config.write_text(json.dumps({"drives": [], "boot-source": {
+            "kernel_image_path": str(self.kernel)}}))
+        with machine.Machine(self.kernel, vmm_args=["--config-file", str(config)]) as vm:
+            vm.launch()
+            self.assertEqual(vm.request("GET", "/")[1]["state"], "Running")
+
     def test_without_filters_it_lives_the_same_life(self):
         with self.life("--no-seccomp") as vm:
             vm.start()
