@@ -116,10 +116,11 @@ static void set(struct device *device, uint32_t queue, unsigned at, void *data, 
       (struct desc){.addr = (uint32_t)data, .len = len, .flags = flags, .next = 0};
 }
 
-// Whether what was given came back. Bounded: a device that broke says so.
+// Whether what was given came back. Bounded, far beyond what a busy host takes: a device that broke
+// says so.
 static int done(struct device *device, uint32_t queue_index) {
   struct queue *queue = &device->queue[queue_index];
-  for (uint32_t i = 0; i < 20000; ++i) {
+  for (uint32_t i = 0; i < 2000000; ++i) {
     if (*(volatile uint16_t *)&queue->used.idx == queue->avail.idx) {
       put(device->base + REG_ACK, get(device->base + REG_INTERRUPT));
       return 1;
