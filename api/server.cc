@@ -64,7 +64,8 @@ class Server::Impl {
 
   Status Listen();
   Status Adopt(Fd listening);
-  Status Start(vmm::Controller& controller, std::string instance_id);
+  Status StartThread(vmm::Controller& controller, std::string instance_id);
+  void Serve();
   void Stop();
 
  private:
@@ -100,7 +101,7 @@ class Server::Impl {
   const Options options_;
   std::optional<UnixListener> own_;        // the socket that we made, or
   Fd adopted_;                             // that we were given
-  vmm::Controller* controller_ = nullptr;  // set by Start()
+  vmm::Controller* controller_ = nullptr;  // set by StartThread()
   std::optional<Router> router_;           // likewise
   std::unique_ptr<EventLoop> loop_;        // runs on the API's thread
   std::optional<Timer> timer_;
@@ -156,7 +157,7 @@ Status Server::Impl::Prepare() {
   return {};
 }
 
-Status Server::Impl::Start(vmm::Controller& controller, std::string instance_id) {
+Status Server::Impl::StartThread(vmm::Controller& controller, std::string instance_id) {
   controller_ = &controller;
   router_.emplace(controller, std::move(instance_id));
   const std::shared_ptr<Waker>& waker = router_->waker();
@@ -166,12 +167,15 @@ Status Server::Impl::Start(vmm::Controller& controller, std::string instance_id)
     loop_->Post([this] { LookAtFollowers(); });
   });
   controller.journal().SetListener([waker] { waker->Wake(); });
-  AwaitClients();
   thread_ = TRY(Thread::Start("api", [this] {
     sandbox::Confine(sandbox::ThreadKind::kApi);
     loop_->Run();
   }));
   return {};
+}
+
+void Server::Impl::Serve() {
+  loop_->Post([this] { AwaitClients(); });
 }
 
 void Server::Impl::Stop() {
@@ -382,8 +386,14 @@ Result<std::unique_ptr<Server>> Server::Adopt(Fd listening, Options options) {
 }
 
 Status Server::Start(vmm::Controller& controller, std::string instance_id) {
-  return impl_->Start(controller, std::move(instance_id));
+  TRY(StartThread(controller, std::move(instance_id)));
+  Serve();
+  return {};
 }
+Status Server::StartThread(vmm::Controller& controller, std::string instance_id) {
+  return impl_->StartThread(controller, std::move(instance_id));
+}
+void Server::Serve() { impl_->Serve(); }
 void Server::Stop() { impl_->Stop(); }
 
 }  // namespace ember::api

@@ -43,9 +43,13 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Starts answering. Once. The controller must live until Stop(); its loop calls the server back,
-  // and so must not run after the server is destroyed.
+  // Starts answering: StartThread() and Serve(). Once.
   Status Start(vmm::Controller& controller, std::string instance_id);
+  // Starts the server's thread; clients wait until Serve(). Once. The controller must live until
+  // Stop(); its loop calls the server back, and so must not run after the server is destroyed.
+  Status StartThread(vmm::Controller& controller, std::string instance_id);
+  // Answers from now on. Once, after StartThread(). Any thread.
+  void Serve();
   // Ends the thread, closes every connection and removes the socket. Outcomes that the loop has
   // called back are sent before; those who still wait for one are told that the machine is ending.
   // Harmless when stopped.

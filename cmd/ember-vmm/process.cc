@@ -147,8 +147,9 @@ Result<int> Process::Run() {
       return ToInteger(ExitCode::kBadConfiguration);
     }
   }
-  // Before the machine, with which this thread puts on a filter that lets it start none.
-  if (server_) TRY(server_->Start(*controller_, options_.id));
+  // Before the machine, with which this thread puts on a filter that lets it start none. Whoever
+  // asks finds the machine there.
+  if (server_) TRY(server_->StartThread(*controller_, options_.id));
   if (options_.config_file) {
     if (Status started = StartFromFile(*options_.config_file); !started) {
       EMBER_LOG(kError,
@@ -205,6 +206,7 @@ Result<std::unique_ptr<api::Server>> Process::OpenServer() {
 }
 
 Result<int> Process::Loop() {
+  if (server_) server_->Serve();
   NoteStartTime();
   loop_->Run();
   controller_->NoteEnd({.reason = end_reason_, .exit_code = exit_code_});
