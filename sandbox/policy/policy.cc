@@ -183,8 +183,7 @@ std::vector<std::string> AllowedCalls(const ThreadPolicy& thread) {
     if (rule.error_number == 0) calls.push_back(rule.call);
   }
   std::ranges::sort(calls);
-  const auto twice = std::ranges::unique(calls);
-  calls.erase(twice.begin(), twice.end());
+  calls.erase(std::unique(calls.begin(), calls.end()), calls.end());
   return calls;
 }
 
