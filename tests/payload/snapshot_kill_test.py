@@ -252,11 +252,30 @@ class Kills(unittest.TestCase):
             self.clean_up()
 
 
+class Merging(unittest.TestCase):
+    """What the program that merges says of files that it cannot merge."""
+
+    def merge(self, state):
+        with tempfile.TemporaryDirectory() as directory:
+            words = [SNAPSHOT_PROGRAM, "merge", "--diff-state", state, "--diff-memory", "/nowhere/d",
+                     "--base-memory", "/nowhere/b", "--out", f"{directory}/out"]
+            done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=TIMEOUT)
+            self.assertEqual(os.listdir(directory), [])
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        return done.stderr
+
+    def test_a_file_that_is_not_what_it_should_be_is_named_and_nothing_is_made(self):
+        without_drives = ROOT / "tests/vmm/snapshot/golden/machine_v1_diff.bin"
+        for state in ("/nowhere/state", __file__, without_drives):
+            self.assertIn(str(state), self.merge(state))
+
+
 def main():
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
         return NOT_RUN
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Kills)
+    suite = unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase,
+                                   (Kills, Merging)))
     return run.run_here(suite, "snapshot_kill_test")
 
 
