@@ -22,7 +22,7 @@ using std::chrono::microseconds;
 using ::testing::HasSubstr;
 
 // At whatever instant the machine is saved, and the next, and the one after that, its computation
-// comes out the same. EMBER_LONG_TESTS makes it 50 computations, thousands of instants.
+// comes out the same. EMBER_LONG_TESTS makes it 25 computations, a thousand instants.
 class MachineChainTest : public MachineSnapshotTest {
  protected:
   // Makes another machine of this one after so long; false if it ended before.
@@ -35,7 +35,7 @@ class MachineChainTest : public MachineSnapshotTest {
     const auto life_time =
         std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now() - begin);
     const auto most = static_cast<uint64_t>(life_time.count()) / (kMachines / 2);
-    const uint32_t lives = std::getenv("EMBER_LONG_TESTS") != nullptr ? 50 : 1;
+    const uint32_t lives = std::getenv("EMBER_LONG_TESTS") != nullptr ? 25 : 1;
     for (uint32_t i = 0; i < lives; ++i) {
       std::filesystem::remove(console_);
       creation_ = {.snapshot_path = state_, .mem_file_path = memory_};
