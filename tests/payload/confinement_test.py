@@ -10,12 +10,16 @@ import collections
 import ctypes
 import json
 import os
+import pty
 import re
+import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -216,6 +220,10 @@ class Life(machine.Machine):
                                 for field in ("Seccomp", "NoNewPrivs", "CapPrm", "CapInh", "CapAmb"))
         return found
 
+    def leave_out(self, path):
+        """Has the machine without this device."""
+        self.devices = [device for device in self.devices if device[0] != path]
+
     def clients_turn(self):
         """What clients can ask of a machine that runs."""
         for path in ("/", "/version", "/vm/config", "/machine-config", "/metrics", "/memory", "/health",
@@ -339,6 +347,81 @@ class Confinement(unittest.TestCase):
 
         in_own_network(lambda: live(Life.live))
         in_own_network(lambda: live(Life.live_twice))
+
+    @unittest.skipUnless(shutil.which("qemu-storage-daemon"), "no qemu-storage-daemon")
+    def test_a_machine_whose_disk_is_behind_a_socket_lives_under_the_filters(self):
+        for thread in ("Vmm", "Own"):
+            with self.subTest(thread=thread), self.life() as vm:
+                vm.leave_out("/hotplug/memory")  # which a back end cannot reach
+                del vm.machine["track_dirty_pages"]
+                back_end = vm.files / "back_end"
+                vm.devices += [("/drives/far", {"drive_id": "far", "socket": str(back_end),
+                                                "is_root_device": False, "thread": thread}),
+                               ("/lifecycle", {"on_reboot": "Reset"})]
+                daemon = self.serve_disk(vm.files / "other", back_end)
+                vm.start()
+                vm.expect_round(1)
+                vm.type(b"q")
+                vm.expect_round(1, times=2)
+                daemon.kill()
+                daemon.wait()
+                vm.expect_log("the back end is given up")
+                self.serve_disk(vm.files / "other", back_end)  # the guest's reset finds another
+                vm.type(b"g")
+                vm.expect_round(2)
+
+    def serve_disk(self, path, socket_path):
+        """A back end for a drive behind a socket: QEMU's storage daemon, once it listens."""
+        socket_path.unlink(missing_ok=True)
+        daemon = subprocess.Popen([
+            "qemu-storage-daemon", "--blockdev", f"driver=file,node-name=disk,filename={path}",
+            "--export", "type=vhost-user-blk,id=e,node-name=disk,writable=on,addr.type=unix,"
+            f"addr.path={socket_path}"])
+        self.addCleanup(daemon.wait)
+        self.addCleanup(daemon.kill)
+        deadline = time.monotonic() + TIMEOUT
+        while not socket_path.exists():
+            assert daemon.poll() is None and time.monotonic() < deadline, "qemu-storage-daemon"
+            time.sleep(0.01)
+        return daemon
+
+    def test_a_machine_with_huge_pages_lives_under_the_filters(self):
+        with self.life() as vm:
+            vm.machine["huge_pages"] = "Transparent"
+            vm.live_twice()
+
+    def test_metrics_go_into_a_pipe_under_the_filters(self):
+        with self.life() as vm:
+            path = vm.files / "pipe"
+            os.mkfifo(path)
+            pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+            self.addCleanup(os.close, pipe)
+            vm.leave_out("/metrics")
+            vm.devices.append(("/metrics", {"metrics_path": str(path)}))
+            vm.live()
+            self.assertIn(b"utc_timestamp_ms", os.read(pipe, 4096))
+
+    def test_a_machine_on_a_terminal_gives_it_back_under_the_filters(self):
+        config = Path(self.directory.name) / "config.json"
+        config.write_text(json.dumps({"drives": [], "boot-source": {
+            "kernel_image_path": str(self.kernel)}}))
+        process, terminal = pty.fork()
+        if process == 0:
+            os.execv(machine.VMM, [machine.VMM, "--no-api", "--config-file", str(config), "--log-path",
+                                   f"{self.directory.name}/log"])
+        self.addCleanup(os.close, terminal)
+        before = termios.tcgetattr(terminal)
+        self.read_until(terminal, b"round 1")
+        self.assertNotEqual(termios.tcgetattr(terminal), before)
+        os.write(terminal, b"q")
+        self.assertEqual(os.waitpid(process, 0)[1], 0)
+        self.assertEqual(termios.tcgetattr(terminal), before)
+
+    def read_until(self, terminal, text):
+        seen = b""
+        while text not in seen:
+            self.assertTrue(select.select([terminal], [], [], TIMEOUT)[0], seen)
+            seen += os.read(terminal, 4096)
 
     def test_a_machine_goes_on_in_another_process_under_the_filters(self):
         with self.life() as vm:
