@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdio>
-#include <ctime>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -15,19 +14,22 @@ namespace {
 // Records that are looked at together; the page's size ends it earlier where they are long.
 constexpr size_t kPageRecords = 64;
 
-// RFC 3339, in UTC with microseconds.
+// RFC 3339, in UTC with microseconds. By <chrono>'s calendar: gmtime_r() reads the time zone's file
+// at its first call, which a filter does not let pass.
 std::string TimeText(std::chrono::nanoseconds since_epoch) {
-  constexpr int64_t kMicrosPerSecond = 1'000'000;
-  const int64_t micros = since_epoch / std::chrono::microseconds(1);
-  const std::time_t seconds = micros / kMicrosPerSecond;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  std::array<char, 40> date{};
-  const size_t length = std::strftime(date.data(), date.size(), "%FT%T", &parts);
-  std::array<char, 12> fraction{};
-  std::snprintf(fraction.data(), fraction.size(), ".%06dZ",
-                static_cast<int>(micros % kMicrosPerSecond));
-  return std::string(date.data(), length) + fraction.data();
+  const std::chrono::sys_time<std::chrono::microseconds> moment(
+      std::chrono::floor<std::chrono::microseconds>(since_epoch));
+  const auto day = std::chrono::floor<std::chrono::days>(moment);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss time(moment - day);
+  std::array<char, 96> text{};
+  const int length = std::snprintf(
+      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ",
+      static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+      static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
+      static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
+      static_cast<int>(time.subseconds().count()));
+  return {text.data(), static_cast<size_t>(length)};
 }
 
 vmm::JsonWriter BeginLine(uint64_t sequence, std::chrono::nanoseconds time,

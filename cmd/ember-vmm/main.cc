@@ -32,8 +32,8 @@ constexpr std::array<ember::FatalSignal, 8> kFatalSignals = {{
     {SIGILL, "SIGILL", ToInteger(ExitCode::kIllegalInstruction)},
 }};
 
-// Of memory: the threads beyond share them.
-constexpr int kMaxArenas = 8;
+// Of memory, which all threads share.
+constexpr int kArenas = 1;
 
 int TellOfSnapshots(const ember::VmmOptions& options) {
   if (options.snapshot_version) {
@@ -59,9 +59,9 @@ int Main(int argc, char** argv) {
   }
   const auto& options = std::get<ember::VmmOptions>(parsed);
   if (options.snapshot_version || options.describe_snapshot) return TellOfSnapshots(options);
-  // Beyond them the allocator would ask for the number of processors, which the threads' filters do
-  // not let pass.
-  ::mallopt(M_ARENA_MAX, kMaxArenas);
+  // For more the allocator would ask how many processors there are, and how the host commits memory
+  // when it gives some back: files that the threads' filters do not let it open.
+  ::mallopt(M_ARENA_MAX, kArenas);
   const ember::SignalStack signal_stack;
   if (const ember::Status handled = ember::HandleFatalSignals(kFatalSignals); !handled) {
     std::fprintf(stderr, "ember-vmm: %s\n", handled.error().message().c_str());

@@ -249,7 +249,7 @@ class Life(machine.Machine):
         self.call("PUT", "/actions", {"action_type": "SendCtrlAltDel"})
         for request in (b"GET /console?port=a HTTP/1.1\r\nConnection: Upgrade\r\n"
                         b"Upgrade: ember-console/1\r\n\r\nmore input\n",
-                        b"GET /events?follow=true HTTP/1.1\r\n\r\n",
+                        b"GET /events HTTP/1.1\r\n\r\n",
                         b"GET /log?follow=true HTTP/1.1\r\n\r\n"):
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(self.socket_path)
@@ -472,6 +472,23 @@ class Confinement(unittest.TestCase):
         with machine.Machine(self.kernel, vmm_args=["--config-file", str(config)]) as vm:
             vm.launch()
             self.assertEqual(vm.request("GET", "/")[1]["state"], "Running")
+
+    def test_what_clients_follow_and_store_needs_no_files(self):
+        with self.life() as vm:
+            vm.launch()
+            with socket.socket(socket.AF_UNIX) as follower:
+                follower.connect(vm.socket_path)
+                follower.sendall(b"GET /events HTTP/1.1\r\n\r\n")
+                vm.configure()
+                vm.call("PUT", "/actions", {"action_type": "InstanceStart"})
+                vm.expect_round(1)
+                # Memory comes and goes, on one thread and on the other.
+                for turn in range(20):
+                    vm.call("PUT", "/mmds", {"long": "x" * 40000, "turn": turn})
+                    vm.call("PATCH", "/mmds", {"long": None, "more": ["y" * 100] * 300})
+                self.assertIn(b'"event":"configured"', follower.recv(65536))
+            vm.type(b"q")
+            vm.wait(code=0, timeout=TIMEOUT)
 
     def test_without_filters_it_lives_the_same_life(self):
         with self.life("--no-seccomp") as vm:
