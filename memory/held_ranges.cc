@@ -11,6 +11,7 @@
 #include <span>
 
 #include "base/fd.h"
+#include "base/file_ranges.h"
 
 namespace ember {
 namespace {
@@ -57,22 +58,18 @@ std::optional<std::vector<GuestRange>> InPageTables(const GuestMemory::Region& r
 // What a file holds of a region that begins at `offset_bytes` in it, in whole pages.
 std::optional<std::vector<GuestRange>> InFile(int file, uint64_t offset_bytes,
                                               const GuestRange& range) {
-  const auto page_bytes = static_cast<off_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = static_cast<off_t>(offset_bytes);
-  const auto end = begin + static_cast<off_t>(range.size_bytes);
+  const auto page_bytes = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto ranges =
+      DataRanges(file, {.offset_bytes = offset_bytes, .size_bytes = range.size_bytes});
+  if (!ranges) return std::nullopt;
   std::vector<GuestRange> held;
-  for (off_t at = begin; at < end;) {
-    off_t data = ::lseek(file, at, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;  // no more of it
-    if (data < 0) return std::nullopt;
-    if (data >= end) break;
-    const off_t hole = ::lseek(file, data, SEEK_HOLE);
-    if (hole < 0) return std::nullopt;
-    // A file system's blocks may be smaller.
-    data -= (data - begin) % page_bytes;
-    at = std::min(data + (hole - data + page_bytes - 1) / page_bytes * page_bytes, end);
-    Append(held, {.start = range.start + static_cast<uint64_t>(data - begin),
-                  .size_bytes = static_cast<uint64_t>(at - data)});
+  uint64_t done = 0;
+  for (const FileRange& data : *ranges) {
+    // A file system's blocks may be smaller than pages: two may be of one.
+    const uint64_t first = data.offset_bytes - offset_bytes;
+    const uint64_t begin = std::max(done, first / page_bytes * page_bytes);
+    done = (first + data.size_bytes + page_bytes - 1) / page_bytes * page_bytes;
+    if (done > begin) Append(held, {.start = range.start + begin, .size_bytes = done - begin});
   }
   return held;
 }

@@ -11,23 +11,12 @@
 #include <vector>
 
 #include "base/concat.h"
+#include "base/file_ranges.h"
 
 namespace ember::snapshot {
 namespace {
 
 constexpr uint64_t kChunkBytes = uint64_t{1} << 20;
-
-Status WriteAllAt(const Fd& file, uint64_t offset, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count =
-        ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return Error::FromErrno(Concat("write at ", offset));
-    offset += static_cast<uint64_t>(count);
-    bytes = bytes.subspan(static_cast<size_t>(count));
-  }
-  return {};
-}
 
 Status CopyThroughMemory(const Fd& from, const Fd& to, uint64_t offset_bytes, uint64_t len) {
   std::vector<std::byte> chunk(std::min(len, kChunkBytes));
@@ -62,16 +51,9 @@ Status CopyFile(const Fd& from, const Fd& to, uint64_t length_bytes) {
   if (::ftruncate(to.get(), static_cast<off_t>(length_bytes)) < 0) {
     return Error::FromErrno(Concat("a file of ", length_bytes, " bytes"));
   }
-  const auto end = static_cast<off_t>(length_bytes);
-  for (off_t at = 0; at < end;) {
-    const off_t data = ::lseek(from.get(), at, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;  // no more of it
-    if (data < 0) return Error::FromErrno("lseek");
-    if (data >= end) break;
-    const off_t hole = ::lseek(from.get(), data, SEEK_HOLE);
-    if (hole < 0) return Error::FromErrno("lseek");
-    at = std::min(hole, end);
-    TRY(CopyRange(from, to, static_cast<uint64_t>(data), static_cast<uint64_t>(at - data)));
+  const std::vector<FileRange> ranges = TRY(DataRanges(from.get(), {.size_bytes = length_bytes}));
+  for (const FileRange& data : ranges) {
+    TRY(CopyRange(from, to, data.offset_bytes, data.size_bytes));
   }
   return {};
 }

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/concat.h"
+#include "base/file_ranges.h"
 #include "memory/held_ranges.h"
 
 namespace ember::snapshot {
@@ -25,18 +26,6 @@ bool IsZero(std::span<const std::byte> page) {
   // All are what the one before is, and the first is zero.
   return page.front() == std::byte{0} &&
          std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
-}
-
-Status WriteAllAt(const Fd& file, uint64_t offset, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count =
-        ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return Error::FromErrno(Concat("write at ", offset));
-    offset += static_cast<uint64_t>(count);
-    bytes = bytes.subspan(static_cast<size_t>(count));
-  }
-  return {};
 }
 
 enum class Zeros { kLeaveOut, kWrite };
@@ -133,18 +122,12 @@ uint64_t FindBit(std::span<const uint64_t> words, uint64_t from, uint64_t count,
 
 // Into memory that is zeros: holes are passed over.
 Status ReadPiece(const MemoryPiece& piece, const Fd& file) {
-  const auto begin = static_cast<off_t>(piece.file_offset_bytes);
-  const auto end = begin + static_cast<off_t>(piece.region.range.size_bytes);
-  for (off_t at = begin; at < end;) {
-    const off_t data = ::lseek(file.get(), at, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;  // no more of it
-    if (data < 0) return Error::FromErrno("lseek");
-    if (data >= end) break;
-    const off_t hole = ::lseek(file.get(), data, SEEK_HOLE);
-    if (hole < 0) return Error::FromErrno("lseek");
-    at = std::min(hole, end);
-    TRY(ReadExactAt(file, static_cast<uint64_t>(data),
-                    {piece.region.host + (data - begin), static_cast<size_t>(at - data)}));
+  const FileRange all{.offset_bytes = piece.file_offset_bytes,
+                      .size_bytes = piece.region.range.size_bytes};
+  const std::vector<FileRange> ranges = TRY(DataRanges(file.get(), all));
+  for (const FileRange& data : ranges) {
+    std::byte* const host = piece.region.host + (data.offset_bytes - all.offset_bytes);
+    TRY(ReadExactAt(file, data.offset_bytes, {host, data.size_bytes}));
   }
   return {};
 }

@@ -1,6 +1,5 @@
 #include "virtio/device_state.h"
 
-#include <linux/virtio_config.h>
 #include <unistd.h>
 
 #include <optional>
@@ -9,16 +8,11 @@
 
 #include "base/log.h"
 #include "sandbox/confinement.h"
+#include "virtio/device_status.h"
 
 namespace ember::virtio {
 namespace {
 
-constexpr uint8_t kAcknowledge = VIRTIO_CONFIG_S_ACKNOWLEDGE;
-constexpr uint8_t kDriver = VIRTIO_CONFIG_S_DRIVER;
-constexpr uint8_t kFeaturesOk = VIRTIO_CONFIG_S_FEATURES_OK;
-constexpr uint8_t kDriverOk = VIRTIO_CONFIG_S_DRIVER_OK;
-constexpr uint8_t kNeedsReset = VIRTIO_CONFIG_S_NEEDS_RESET;
-constexpr uint8_t kFailed = VIRTIO_CONFIG_S_FAILED;
 constexpr uint8_t kDriverBits = kAcknowledge | kDriver | kFeaturesOk | kDriverOk | kFailed;
 
 constexpr uint32_t kFeatureWords = 2;

@@ -1,22 +1,15 @@
 // DeviceState as a snapshot has it.
-#include <linux/virtio_config.h>
 
 #include <bit>
 #include <utility>
 
 #include "base/concat.h"
 #include "virtio/device_state.h"
+#include "virtio/device_status.h"
 #include "virtio/saved_device.h"
 
 namespace ember::virtio {
 namespace {
-
-constexpr uint8_t kAcknowledge = VIRTIO_CONFIG_S_ACKNOWLEDGE;
-constexpr uint8_t kDriver = VIRTIO_CONFIG_S_DRIVER;
-constexpr uint8_t kFeaturesOk = VIRTIO_CONFIG_S_FEATURES_OK;
-constexpr uint8_t kDriverOk = VIRTIO_CONFIG_S_DRIVER_OK;
-constexpr uint8_t kNeedsReset = VIRTIO_CONFIG_S_NEEDS_RESET;
-constexpr uint8_t kFailed = VIRTIO_CONFIG_S_FAILED;
 
 // Whether drivers can bring a device there: each bit only with the one before it (virtio 1.2,
 // 3.1.1), and two that come at any time.
