@@ -11,6 +11,7 @@ import time
 import unittest
 import zlib
 
+from host_load import HostLoad
 from machine import device_machine, drive
 from network import Passt, Tap, add_uplink, free_port
 from pattern import pattern
@@ -28,23 +29,6 @@ STREAM_BYTES = 500000
 BLOCK = pattern(31, MIB)
 GUEST_ERRORS = (r"I/O error|EXT4-fs error|virtio.*\b(failed|failure|error|broken)\b|NETDEV WATCHDOG|"
                 r"WARNING: CPU|kernel BUG")
-
-
-class HostLoad(threading.Thread):
-    """Calls a function again and again until it is told to stop, and counts what it did not answer
-    with False; what it raises is kept."""
-
-    def __init__(self, name, work, stop):
-        super().__init__(name=name)
-        self.work, self.stop, self.error, self.rounds = work, stop, None, 0
-        self.start()
-
-    def run(self):
-        try:
-            while not self.stop.is_set():
-                self.rounds += self.work() is not False
-        except Exception as error:  # pylint: disable=broad-except
-            self.error = error
 
 
 class StressedGuest:

@@ -1,6 +1,7 @@
 """A machine that our own guest drives through its whole life (life_guest.c), with a device of every kind
 and what is at the devices' other ends."""
 
+import contextlib
 import ctypes
 import re
 import signal
@@ -24,14 +25,14 @@ CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
 
 
-def compile_guest(directory):
-    """The guest of life_guest.c as a kernel image."""
+def compile_guest(directory, source="life_guest.c"):
+    """A guest of ours, in C, as a kernel image."""
     program, flat = Path(directory) / "guest", Path(directory) / "guest.bin"
     subprocess.run(["gcc", "-m32", "-Os", "-ffreestanding", "-fno-pic", "-no-pie", "-static",
                     "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-mno-sse", "-nostdlib",
                     "-Wall", "-Wextra", "-Werror", f"-Wl,-Ttext={payload.ENTRY + 0x100:#x}",
                     f"-Wl,--section-start=.start={payload.ENTRY:#x},--build-id=none,-e,{payload.ENTRY:#x}",
-                    str(HERE / "life_guest.c"), "-o", str(program)], check=True)
+                    str(HERE / source), "-o", str(program)], check=True)
     subprocess.run(["objcopy", "-O", "binary", str(program), str(flat)], check=True)
     image = Path(directory) / "kernel"
     image.write_bytes(payload.image(flat.read_bytes()))
@@ -61,9 +62,9 @@ class Peer:
         self.listener.close()
 
 
-def answer_frames(client):
-    """A network's other end: sends every frame back."""
-    with client:
+def send_all_back(client):
+    """A network's other end, or a stream's: sends back all that comes."""
+    with client, contextlib.suppress(ConnectionError):  # a machine may end with some of it on its way
         while data := client.recv(65536):
             client.sendall(data)
 
@@ -112,6 +113,9 @@ def send_back(frames):
 class Life(machine.Machine):
     """A machine with a device of every kind, and what is at their other ends."""
 
+    # What the guest's vsock reaches at the host's port 52.
+    stream_end = staticmethod(take_bytes)
+
     def __init__(self, kernel, directory, **options):
         self.files = Path(directory)
         names = ["sync", "async", "own", "base", "other", "pmem"]
@@ -146,7 +150,7 @@ class Life(machine.Machine):
     def __enter__(self):
         for name in ("net", "v_52", "v", "a", "a.ctl", "b", "b.ctl"):
             (self.files / name).unlink(missing_ok=True)
-        self.peers = [Peer(self.files / "net", answer_frames), Peer(self.files / "v_52", take_bytes)]
+        self.peers = [Peer(self.files / "net", send_all_back), Peer(self.files / "v_52", self.stream_end)]
         return super().__enter__()
 
     def __exit__(self, *what):

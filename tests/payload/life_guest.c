@@ -2,62 +2,7 @@
 // machine under the system call filters (confinement_test.py). In 32-bit protected mode without
 // paging, as the PVH entry leaves it. Says what it has done on the serial port, and waits there for
 // a letter: 'g' another round, 'q' reset.
-#include <stdint.h>
-
-#define MMIO_FIRST 0xc0001000u
-#define MMIO_LAST 0xc0080000u
-#define MAGIC 0x74726976u
-
-enum { REG_ID = 0x008, REG_FEATURES_SEL = 0x024, REG_FEATURES = 0x020, REG_QUEUE_SEL = 0x030,
-       REG_QUEUE_MAX = 0x034, REG_QUEUE_NUM = 0x038, REG_QUEUE_READY = 0x044, REG_NOTIFY = 0x050,
-       REG_INTERRUPT = 0x060, REG_ACK = 0x064, REG_STATUS = 0x070, REG_DESC = 0x080,
-       REG_AVAIL = 0x090, REG_USED = 0x0a0, REG_CONFIG = 0x100 };
-enum { NET = 1, BLOCK = 2, CONSOLE = 3, RNG = 4, BALLOON = 5, VSOCK = 19, MEM = 24, PMEM = 27 };
-enum { QUEUES = 8, ENTRIES = 8, WRITE = 2, NEXT = 1 };
-
-struct desc { uint64_t addr; uint32_t len; uint16_t flags, next; };
-struct avail { uint16_t flags, idx, ring[ENTRIES]; };
-struct used { uint16_t flags, idx; struct { uint32_t id, len; } ring[ENTRIES]; };
-struct queue {
-  struct desc desc[ENTRIES] __attribute__((aligned(16)));
-  struct avail avail __attribute__((aligned(16)));
-  struct used used __attribute__((aligned(16)));
-};
-struct device { uint32_t base, id; struct queue *queue; };
-
-extern int main(void);
-__asm__(".section .start, \"ax\"\n mov $0x600000, %esp\n call main\n1: hlt\n jmp 1b\n.text\n");
-
-// Above the program and its stack.
-static uint8_t *const buffers = (uint8_t *)0x700000;
-static struct queue *const queues = (struct queue *)0x800000;
-static struct device devices[32];
-static unsigned device_count;
-
-static inline void outb(uint16_t port, uint8_t value) {
-  __asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port));
-}
-static inline uint8_t inb(uint16_t port) {
-  uint8_t value;
-  __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-  return value;
-}
-static uint32_t get(uint32_t at) { return *(volatile uint32_t *)at; }
-static void put(uint32_t at, uint32_t value) { *(volatile uint32_t *)at = value; }
-static void clear(void *at, uint32_t len) {
-  for (uint8_t *byte = at; len > 0; --len) *byte++ = 0;
-}
-static void say(const char *text) {
-  while (*text) outb(0x3f8, (uint8_t)*text++);
-}
-static void say_number(uint32_t value) {
-  char digits[11];
-  unsigned at = 10;
-  digits[10] = 0;
-  do digits[--at] = (char)('0' + value % 10);
-  while ((value /= 10) != 0);
-  say(digits + at);
-}
+#include "guest_virtio.inc"
 
 static uint32_t wanted_features(uint32_t id) {
   switch (id) {
@@ -68,52 +13,10 @@ static uint32_t wanted_features(uint32_t id) {
   }
 }
 
-static void start(struct device *device) {
-  put(device->base + REG_STATUS, 0);
-  put(device->base + REG_STATUS, 1);
-  put(device->base + REG_STATUS, 3);
-  put(device->base + 0x014, 0);
-  uint32_t features = get(device->base + 0x010) & wanted_features(device->id);
-  put(device->base + REG_FEATURES_SEL, 0);
-  put(device->base + REG_FEATURES, features);
-  put(device->base + REG_FEATURES_SEL, 1);
-  put(device->base + REG_FEATURES, 1);  // version 1
-  put(device->base + REG_STATUS, 11);
-  clear(device->queue, QUEUES * sizeof(struct queue));
-  for (uint32_t i = 0; i < QUEUES; ++i) {
-    struct queue *queue = &device->queue[i];
-    put(device->base + REG_QUEUE_SEL, i);
-    if (get(device->base + REG_QUEUE_MAX) < ENTRIES) continue;
-    put(device->base + REG_QUEUE_NUM, ENTRIES);
-    put(device->base + REG_DESC, (uint32_t)queue->desc);
-    put(device->base + REG_DESC + 4, 0);
-    put(device->base + REG_AVAIL, (uint32_t)&queue->avail);
-    put(device->base + REG_AVAIL + 4, 0);
-    put(device->base + REG_USED, (uint32_t)&queue->used);
-    put(device->base + REG_USED + 4, 0);
-    put(device->base + REG_QUEUE_READY, 1);
-  }
-  put(device->base + REG_STATUS, 15);
-}
-
 // Gives the first `count` descriptors as one chain.
 static void give(struct device *device, uint32_t queue_index, unsigned count) {
-  struct queue *queue = &device->queue[queue_index];
-  for (unsigned i = 0; i + 1 < count; ++i) {
-    queue->desc[i].flags |= NEXT;
-    queue->desc[i].next = (uint16_t)(i + 1);
-  }
-  queue->avail.ring[queue->avail.idx % ENTRIES] = 0;
-  __sync_synchronize();
-  queue->avail.idx++;
-  __sync_synchronize();
-  put(device->base + REG_NOTIFY, queue_index);
-}
-
-static void set(struct device *device, uint32_t queue, unsigned at, void *data, uint32_t len,
-                uint16_t flags) {
-  device->queue[queue].desc[at] =
-      (struct desc){.addr = (uint32_t)data, .len = len, .flags = flags, .next = 0};
+  offer(device, queue_index, 0, count);
+  notify(device, queue_index);
 }
 
 // Whether what was given came back. Bounded, far beyond what a busy host takes: a device that broke
@@ -276,27 +179,17 @@ static int drive(struct device *device, uint32_t round) {
   }
 }
 
-static void find_devices(void) {
-  for (uint32_t base = MMIO_FIRST; base < MMIO_LAST && device_count < 32; base += 0x1000) {
-    if (get(base) != MAGIC) continue;
-    devices[device_count] = (struct device){.base = base, .id = get(base + REG_ID),
-                                            .queue = queues + device_count * QUEUES};
-    ++device_count;
-  }
-}
-
 static uint8_t letter(void) {
-  while ((inb(0x3fd) & 1) == 0) continue;
+  while (!is_typed()) continue;
   return inb(0x3f8);
 }
 
 int main(void) {
-  device_count = 0;
   outb(0x3fc, 3);  // ready to receive
   find_devices();
   for (uint32_t round = 1;; ++round) {
     for (unsigned i = 0; i < device_count; ++i) {
-      start(&devices[i]);
+      start(&devices[i], wanted_features(devices[i].id));
       say(drive(&devices[i], round) ? "good " : "BAD ");
       say_number(devices[i].id);
       say("\n");

@@ -1,0 +1,137 @@
+"""device_stress_test.py VMM: all devices of two machines loaded at once, on this machine's KVM.
+
+Guests of our own (storm_guest.c) keep every queue of twelve devices busy and check what comes back, while
+clients change, ask, attach and pause (storm.py). Nothing fails, nothing stands still, and nothing of the
+VMM grows. Some seconds; half an hour with EMBER_LONG_TESTS; EMBER_STRESS_SECONDS says otherwise. Writes
+JUnit XML where GTEST_OUTPUT says, as GoogleTest does.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+from life import compile_guest, machine, TIMEOUT
+from host_load import HostLoad
+import run
+from storm import Storm
+
+NOT_RUN = 77
+LONG = bool(os.environ.get("EMBER_LONG_TESTS"))
+SECONDS = int(os.environ.get("EMBER_STRESS_SECONDS", 1800 if LONG else 12))
+WARM_UP_SECONDS = 60 if LONG else 8
+WINDOW_SECONDS = 15 if LONG else 4
+MACHINES = 2
+GROWTH_KIB = 1024
+ANSWER_SECONDS = 5
+QUEUES = 25  # of all twelve devices
+# (type, queue) of what comes back only where the machine is of a snapshot: vsock's events.
+SILENT = {(19, 2)}
+# What the clients bring about: rude ones, and one that wants less memory while the guest plugs some.
+EXPECTED_FAILURES = {"vsock.muxer_event_fails", "vsock.tx_write_fails", "vsock.tx_flush_fails",
+                     "vsock.rx_read_fails", "memory_hotplug.plug_fails"}
+
+
+def failures_in(metrics, within=""):
+    """The names of what counts failures and does not stand at zero."""
+    failures = set()
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            failures |= failures_in(value, f"{within}{name}.")
+        elif value and name.endswith(("_fails", "failures", "breaches", "faults", "ignored_accesses")):
+            failures.add(within + name)
+    return failures
+
+
+class DeviceStress(unittest.TestCase):
+    def setUp(self):
+        self.sanitized = b"__asan_init" in Path(machine.VMM).read_bytes()
+        self.stop = threading.Event()
+
+    def storms(self):
+        """The machines, each with a folder of its own."""
+        machines = []
+        for _ in range(MACHINES):
+            directory = tempfile.TemporaryDirectory()
+            self.addCleanup(directory.cleanup)
+            vm = Storm(compile_guest(directory.name, "storm_guest.c"), directory.name, self.stop)
+            self.addCleanup(vm.__exit__, None, None, None)
+            machines.append(vm.__enter__())
+        return machines
+
+    def load(self, machines, seconds):
+        """Has all clients at work for that long, and sees each queue go forward in each window."""
+        self.stop.clear()
+        before = [vm.chains() for vm in machines]  # with every driver up
+        loads = [HostLoad(f"{name} of machine {number}", work, self.stop)
+                 for number, vm in enumerate(machines) for name, work in vm.loads().items()]
+        idle = threading.Event()
+        try:
+            for _ in range(0, seconds, WINDOW_SECONDS):
+                idle.wait(WINDOW_SECONDS)
+                self.expect_well(loads)
+                before = [self.expect_progress(number, vm, then)
+                          for number, (vm, then) in enumerate(zip(machines, before))]
+        finally:
+            self.stop.set()
+            for load in loads:
+                load.join()
+        self.expect_well(loads)
+        for load in loads:
+            self.assertGreater(load.rounds, 0, load.name)
+        print(f"  {seconds} s: " + ", ".join(f"{load.name} {load.rounds}" for load in loads), flush=True)
+
+    def expect_well(self, loads):
+        for load in loads:
+            self.assertIsNone(load.error, f"{load.name}: {load.error!r}")
+
+    def expect_progress(self, number, vm, before):
+        """What came back of each queue by now, which is more than before."""
+        now = vm.chains()
+        self.assertEqual(len(now), QUEUES, now)
+        still = [queue for queue, count in now.items()
+                 if count == before.get(queue, 0) and queue[1:] not in SILENT]
+        self.assertEqual(still, [], f"machine {number}: (device, type, queue) of what stands still\n{now}")
+        return now
+
+    def test_all_devices_of_two_machines_under_load_and_nothing_grows(self):
+        machines = self.storms()
+        for vm in machines:
+            vm.start()
+        self.load(machines, WARM_UP_SECONDS)
+        before = [vm.settled_residue() for vm in machines]
+        self.load(machines, SECONDS)
+        for number, (vm, then) in enumerate(zip(machines, before)):
+            now = vm.settled_residue(then)
+            slowest, what = vm.slowest
+            print(f"  machine {number}: (KiB, descriptors, threads) {then} -> {now}; slowest call "
+                  f"{slowest:.3f} s, {what}; chains {sum(vm.chains().values())}", flush=True)
+            if not self.sanitized:  # which keeps what is freed
+                self.assertLess(now[0], then[0] + GROWTH_KIB)
+            self.assertEqual(now[1:], then[1:], "descriptors and threads")
+            self.assertLess(slowest, ANSWER_SECONDS, what)
+            self.expect_good_end(vm)
+
+    def expect_good_end(self, vm):
+        vm.type(b"q")
+        vm.wait(code=0, timeout=TIMEOUT)
+        vm.said()
+        self.assertNotRegex(vm.log(), r"(?i)\b(warn|warning|error)\b")
+        for line in (vm.files / "metrics").read_text().splitlines():
+            self.assertLessEqual(failures_in(json.loads(line)), EXPECTED_FAILURES)
+
+
+def main():
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
+        return NOT_RUN
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(DeviceStress)
+    return run.run_here(suite, "device_stress_test")
+
+
+if __name__ == "__main__":
+    machine.VMM, = sys.argv[1:]
+    sys.exit(main())
