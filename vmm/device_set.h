@@ -33,6 +33,7 @@
 #include "vmm/metrics/machine_metrics.h"
 #include "vmm/reply.h"
 #include "vmm/snapshot/device_states.h"
+#include "vmm/snapshot/overrides.h"
 #include "vmm/virtio_attachment.h"
 #include "vmm/vitals.h"
 
@@ -76,6 +77,9 @@ class DeviceSet {
   // Gives the devices, which were made with Site::states, their drivers back. Once memory and
   // interrupt controllers are restored, before any vCPU runs. The error names a device.
   Status RestoreDrivers();
+  // After that: tells the drivers of what the overrides changed in what they may have read already,
+  // addresses and CID. That a drive has another size its device finds out itself.
+  void TellDrivers(const Overrides& overrides);
 
   // Adds where the devices count; borrowed from them.
   void AddTo(MachineMetrics& metrics) const;

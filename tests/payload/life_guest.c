@@ -1,7 +1,7 @@
 // A guest without an operating system that drives every kind of virtio device once: for a life of a
 // machine under the system call filters (confinement_test.py). In 32-bit protected mode without
 // paging, as the PVH entry leaves it. Says what it has done on the serial port, and waits there for
-// a letter: 'g' another round, 'q' reset.
+// a letter: 'g' another round, 'l' a look at what devices have told since then, 'q' reset.
 #include "guest_virtio.inc"
 
 static uint32_t wanted_features(uint32_t id) {
@@ -41,7 +41,7 @@ static int block(struct device *device) {
     uint32_t *header = (uint32_t *)buffers;
     clear(buffers, 64);
     header[0] = requests[i].type;
-    header[2] = requests[i].type < 2;  // the sector
+    header[2] = requests[i].type == 1;  // to the second sector goes what is in the first
     uint32_t *data = (uint32_t *)(buffers + 4096);
     if (requests[i].type == 11) data[0] = 8, data[1] = 0, data[2] = 8, data[3] = 0;
     buffers[64] = 0xff;
@@ -124,7 +124,7 @@ static int console(struct device *device) {
 static int packet(struct device *device, uint32_t local_port, uint16_t op, uint32_t len) {
   uint32_t *words = (uint32_t *)buffers;
   clear(buffers, 64);
-  words[0] = 3;           // from
+  words[0] = get(device->base + REG_CONFIG);  // from
   words[2] = 2;           // to the host
   words[4] = local_port;
   words[5] = 52;
@@ -139,6 +139,8 @@ static int packet(struct device *device, uint32_t local_port, uint16_t op, uint3
 }
 
 static int vsock(struct device *device, uint32_t round) {
+  set(device, 2, 0, buffers + 0x4000, 4, WRITE);  // for an event
+  give(device, 2, 1);
   set(device, 0, 0, buffers + 0x3000, 4096, WRITE);
   give(device, 0, 1);
   if (!packet(device, 1000 + round, 1, 0) || !done(device, 0)) return 0;  // the host accepts
@@ -179,6 +181,25 @@ static int drive(struct device *device, uint32_t round) {
   }
 }
 
+// What is in the configuration of devices that copies of a machine have others of, whether they told
+// of a change, and of how many events.
+static void look(void) {
+  for (unsigned i = 0; i < device_count; ++i) {
+    const struct device *device = &devices[i];
+    if (device->id != NET && device->id != VSOCK) continue;
+    say("device ");
+    say_number(device->id);
+    say(" config ");
+    say_number(get(device->base + REG_CONFIG));
+    say(" changed ");
+    say_number(get(device->base + REG_INTERRUPT) >> 1 & 1);
+    say(" events ");
+    say_number(device->id == VSOCK ? *(volatile uint16_t *)&device->queue[2].used.idx : 0);
+    say("\n");
+  }
+  say("looked\n");
+}
+
 static uint8_t letter(void) {
   while (!is_typed()) continue;
   return inb(0x3f8);
@@ -199,7 +220,9 @@ int main(void) {
     say(" of ");
     say_number(device_count);
     say("\n");
-    if (letter() == 'q') {
+    uint8_t wish;
+    while ((wish = letter()) == 'l') look();
+    if (wish == 'q') {
       outb(0x64, 0xfe);
       for (;;) __asm__ volatile("hlt");
     }

@@ -5,9 +5,7 @@
 #include "vmm/rate_limiter/rate_limiter_json.h"
 
 namespace ember::vmm {
-namespace {
-
-Result<std::optional<MacAddress>> ReadAddress(const ObjectReader& in, std::string_view field) {
+Result<std::optional<MacAddress>> ReadMacAddress(const ObjectReader& in, std::string_view field) {
   const std::optional<std::string> text = TRY(in.Optional<std::string>(field));
   if (!text) return std::optional<MacAddress>();
   const std::optional<MacAddress> address = MacAddress::Parse(*text);
@@ -18,8 +16,6 @@ Result<std::optional<MacAddress>> ReadAddress(const ObjectReader& in, std::strin
   }
   return address;
 }
-
-}  // namespace
 
 Result<NetworkInterfaceConfig> ReadNetworkInterface(const JsonValue& json) {
   static constexpr std::string_view kFields[] = {
@@ -34,7 +30,7 @@ Result<NetworkInterfaceConfig> ReadNetworkInterface(const JsonValue& json) {
   interface.host_dev_name = interface.tap_fd || interface.socket_path
                                 ? TRY(in.Optional<std::string>("host_dev_name"))
                                 : TRY(in.Required<std::string>("host_dev_name"));
-  interface.guest_mac = TRY(ReadAddress(in, "guest_mac"));
+  interface.guest_mac = TRY(ReadMacAddress(in, "guest_mac"));
   interface.mtu = TRY(in.Optional<uint16_t>("mtu"));
   interface.rx_rate_limiter = TRY(ReadRateLimiter(in, "rx_rate_limiter"));
   interface.tx_rate_limiter = TRY(ReadRateLimiter(in, "tx_rate_limiter"));

@@ -87,4 +87,14 @@ Status DeviceSet::RestoreDrivers() {
   return Error(Concat("the snapshot has ", saved, " devices, the configuration ", restored));
 }
 
+void DeviceSet::TellDrivers(const Overrides& overrides) {
+  for (const NetworkOverride& other : overrides.network) {
+    if (!other.guest_mac) continue;
+    for (const auto& interface : network_interfaces_) {
+      if (interface.id == other.iface_id) interface.attachment->ConfigChanged();
+    }
+  }
+  if (vsock_ && overrides.vsock && overrides.vsock->guest_cid) vsock_->attachment->ConfigChanged();
+}
+
 }  // namespace ember::vmm

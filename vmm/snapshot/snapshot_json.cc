@@ -1,10 +1,9 @@
 #include "vmm/snapshot/snapshot_json.h"
 
 #include <utility>
-#include <variant>
 
-#include "base/concat.h"
 #include "vmm/config_json_reader.h"
+#include "vmm/snapshot/overrides_json.h"
 
 namespace ember::vmm {
 namespace {
@@ -56,35 +55,6 @@ Result<SnapshotMemory> ReadMemory(const ObjectReader& in) {
   return Error("too many fields: either `mem_backend` or `mem_file_path` exclusively is required");
 }
 
-Result<NetworkOverride> ReadNetworkOverride(const JsonValue& json) {
-  const ObjectReader in = TRY(ObjectReader::CreateTolerant(json));
-  NetworkOverride other;
-  other.iface_id = TRY(in.Required<std::string>("iface_id"));
-  other.host_dev_name = TRY(in.Required<std::string>("host_dev_name"));
-  return other;
-}
-
-Result<std::vector<NetworkOverride>> ReadNetworkOverrides(const JsonValue& json) {
-  std::vector<NetworkOverride> overrides;
-  const JsonValue* const list = json.Find("network_overrides");
-  if (list == nullptr) return overrides;
-  const auto* const entries = std::get_if<JsonValue::Array>(&list->value);
-  if (entries == nullptr) {
-    return Error(
-        Concat("network_overrides: invalid type: ", DescribeJson(*list), ", expected a sequence"));
-  }
-  for (size_t i = 0; i < entries->size(); ++i) {
-    overrides.push_back(
-        TRY_CONTEXT(ReadNetworkOverride((*entries)[i]), Concat("network_overrides[", i, "]")));
-  }
-  return overrides;
-}
-
-Result<VsockOverride> ReadVsockOverride(const JsonValue& json) {
-  const ObjectReader in = TRY(ObjectReader::CreateTolerant(json));
-  return VsockOverride{.uds_path = TRY(in.Required<std::string>("uds_path"))};
-}
-
 }  // namespace
 
 Result<SnapshotCreation> ReadSnapshotCreation(const JsonValue& json) {
@@ -99,19 +69,18 @@ Result<SnapshotCreation> ReadSnapshotCreation(const JsonValue& json) {
 
 Result<SnapshotLoad> ReadSnapshotLoad(const JsonValue& json) {
   static constexpr std::string_view kFields[] = {
-      "snapshot_path",         "mem_backend", "mem_file_path",     "track_dirty_pages",
-      "enable_diff_snapshots", "resume_vm",   "network_overrides", "vsock_override",
-      "clock_realtime",        "huge_pages"};
+      "snapshot_path",     "mem_backend",           "mem_file_path",
+      "track_dirty_pages", "enable_diff_snapshots", "resume_vm",
+      "network_overrides", "vsock_override",        "drive_overrides",
+      "pmem_overrides",    "console_overrides",     "clock_realtime",
+      "huge_pages"};
   const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
   SnapshotLoad load;
   load.snapshot_path = TRY(in.Required<std::string>("snapshot_path"));
   const bool diffs = TRY(in.WithDefault("enable_diff_snapshots", false));
   load.track_dirty_pages = TRY(in.WithDefault("track_dirty_pages", false)) || diffs;
   load.resume_vm = TRY(in.WithDefault("resume_vm", load.resume_vm));
-  load.network_overrides = TRY(ReadNetworkOverrides(json));
-  if (const JsonValue* const other = in.FindPart("vsock_override")) {
-    load.vsock_override = TRY_CONTEXT(ReadVsockOverride(*other), "vsock_override");
-  }
+  load.overrides = TRY(ReadOverrides(json));
   load.clock_realtime = TRY(in.WithDefault("clock_realtime", load.clock_realtime));
   load.huge_pages =
       ToHugePages(TRY(in.WithDefault("huge_pages", kHugePages, RestoredHugePages::kAsSaved)));

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
 #include "vmm/config.h"
+#include "vmm/snapshot/overrides.h"
 
 // What clients say of snapshots, with the contract's names and defaults. Plain data.
 namespace ember::vmm {
@@ -33,27 +33,13 @@ struct SnapshotMemory {
   friend bool operator==(const SnapshotMemory&, const SnapshotMemory&) = default;
 };
 
-struct NetworkOverride {
-  std::string iface_id;
-  std::string host_dev_name;
-
-  friend bool operator==(const NetworkOverride&, const NetworkOverride&) = default;
-};
-
-struct VsockOverride {
-  std::string uds_path;
-
-  friend bool operator==(const VsockOverride&, const VsockOverride&) = default;
-};
-
 // A machine that is to be what another one was when it was saved, but for what is said here.
 struct SnapshotLoad {
   std::string snapshot_path;
   SnapshotMemory memory;
   bool track_dirty_pages = false;
   bool resume_vm = false;
-  std::vector<NetworkOverride> network_overrides;
-  std::optional<VsockOverride> vsock_override;
+  Overrides overrides;
   bool clock_realtime = false;          // the guest's clock goes on by the time that has passed
   std::optional<HugePages> huge_pages;  // absent: what the saved machine had
 
@@ -65,8 +51,8 @@ Status Validate(const SnapshotCreation& creation);
 Status Validate(const SnapshotLoad& load);
 
 // Makes the configuration of a machine that was saved that of the one to be restored. As the
-// contract has it, what says how the guest was booted is no part of it. An error names the device
-// that is not there.
+// contract has it, what says how the guest was booted is no part of it. Errors as those of the
+// overrides.
 Status Override(VmConfig& config, const SnapshotLoad& load);
 
 }  // namespace ember::vmm

@@ -394,16 +394,43 @@ class MemoryBackend(TypedDict):
 
 
 class NetworkOverride(TypedDict):
-    """Another tap for an interface."""
+    """Another back end or address for an interface."""
 
     iface_id: str
-    host_dev_name: str
+    host_dev_name: NotRequired[str | None]
+    tap_fd: NotRequired[int | None]
+    socket_path: NotRequired[str | None]
+    guest_mac: NotRequired[str | None]
 
 
 class VsockOverride(TypedDict):
-    """Another path for the socket device."""
+    """Another path or CID for the socket device."""
 
-    uds_path: str
+    uds_path: NotRequired[str | None]
+    guest_cid: NotRequired[int | None]
+
+
+class DriveOverride(TypedDict):
+    """Another file for a drive."""
+
+    drive_id: str
+    path_on_host: NotRequired[str | None]
+    overlay_path: NotRequired[str | None]
+
+
+class PmemOverride(TypedDict):
+    """Another file for a persistent memory device."""
+
+    id: str
+    path_on_host: str
+
+
+class ConsoleOverride(TypedDict):
+    """Other paths for a port of the virtio console."""
+
+    id: str
+    socket_path: NotRequired[str | None]
+    output_path: NotRequired[str | None]
 
 
 class SnapshotLoadParams(TypedDict):
@@ -419,6 +446,9 @@ class SnapshotLoadParams(TypedDict):
     resume_vm: NotRequired[bool]
     network_overrides: NotRequired[list[NetworkOverride]]
     vsock_override: NotRequired[VsockOverride | None]
+    drive_overrides: NotRequired[list[DriveOverride]]
+    pmem_overrides: NotRequired[list[PmemOverride]]
+    console_overrides: NotRequired[list[ConsoleOverride]]
     clock_realtime: NotRequired[bool]
     huge_pages: NotRequired[Literal['Snapshot', 'None', 'Transparent', '2M']]
 

