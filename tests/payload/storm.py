@@ -172,6 +172,7 @@ class Storm(Life):
                     seen += self.ask_guest(client, b"%016x\n" % random.getrandbits(64))
                     self.turn()
             except ConnectionError:
+                assert not seen, "a terminal is disconnected"
                 return False  # no place: see load_flood()
         counts = [int(count, 16) for count in LINE.findall(seen.partition(b"\n")[2])]
         assert counts == list(range(counts[0], counts[0] + len(counts))), "lines are lost"
@@ -184,9 +185,9 @@ class Storm(Life):
         deadline = time.monotonic() + TIMEOUT
         while b"!" + word not in seen:
             more = client.recv(65536)
-            if not more:
+            if not more and not seen:
                 raise ConnectionError
-            assert time.monotonic() < deadline, f"no answer in {seen[-300:]}"
+            assert more and time.monotonic() < deadline, f"no answer in {seen[-300:]}"
             seen += more
         return seen
 
