@@ -42,7 +42,11 @@ Result<UnixListener> UnixListener::Bind(const std::string& path) {
     return Error::FromErrno("bind", path);
   }
   struct stat status {};
-  if (::lstat(path.c_str(), &status) < 0) return Error::FromErrno("stat", path);
+  if (::lstat(path.c_str(), &status) < 0) {
+    Error error = Error::FromErrno("stat", path);
+    ::unlink(path.c_str());  // which was made just now, and would keep the next one from it
+    return error;
+  }
   UnixListener listener(std::move(fd), path, status.st_dev, status.st_ino);
   if (::listen(listener.fd().get(), SOMAXCONN) < 0) return Error::FromErrno("listen", path);
   return listener;
