@@ -116,6 +116,8 @@ size_t ConsoleClient::Receive(std::span<iovec> room) {
 
 void ConsoleClient::HangUp() {
   Unwatch();
+  // Where it was the host that failed, and not the other end, that learns of it.
+  ::shutdown(fd_.get(), SHUT_WR);
   gone_ = true;
   readable_ = true;
 }
