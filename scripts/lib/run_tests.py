@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # them.
 RACE_TESTS = ["base_test", "memory_test", "devices_test", "vmm_test", "api_test"]
 RACE_NAMES = [*RACE_TESTS, "virtio_test", "virtio_.*_test"]
-STAGES = ["style", "unit", "race", "fuzz", "payload", "tidy", "guest"]
+STAGES = ["style", "unit", "race", "fuzz", "payload", "faults", "tidy", "guest"]
 
 
 def parse_arguments():
@@ -29,7 +29,8 @@ def parse_arguments():
                         help="only this stage (may be repeated): style (format, shell scripts), "
                              "unit (unit and device tiers under ASan+UBSan), race (the same under "
                              "TSan), fuzz (a short run of each fuzz target), payload (payload tier, "
-                             "release build), tidy (clang-tidy), guest (real Linux guests)")
+                             "release build), faults (system calls that fail, under ASan), "
+                             "tidy (clang-tidy), guest (real Linux guests)")
     parser.add_argument("--only", metavar="REGEX", help="only CTest entries whose name matches")
     parser.add_argument("--long", action="store_true",
                         help="the long counts: hours of fuzzing, thousands of repetitions")
@@ -132,6 +133,11 @@ class Runner:
                                            "payload_test", "api_probe", "exit_probe"])
         if directory:
             self.ctest("payload", directory, "^payload$")
+
+    def stage_faults(self):
+        directory = self.build("asan", ["ember-vmm-faults"])
+        if directory:
+            self.ctest("faults", directory, "^faults$")
 
     def stage_tidy(self):
         directory = self.options.build_dir / "fuzz"

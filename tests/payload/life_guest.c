@@ -4,6 +4,12 @@
 // a letter: 'g' another round, 'l' a look at what devices have told since then, 'q' reset.
 #include "guest_virtio.inc"
 
+#define MARK 0x656d6200u
+#ifndef PATIENCE
+#define PATIENCE 2000000u
+#endif
+enum { NEEDS_RESET = 64 };
+
 static uint32_t wanted_features(uint32_t id) {
   switch (id) {
     case BLOCK: return 1u << 9 | 1u << 13;  // flush, discard
@@ -19,31 +25,40 @@ static void give(struct device *device, uint32_t queue_index, unsigned count) {
   notify(device, queue_index);
 }
 
-// Whether what was given came back. Bounded, far beyond what a busy host takes: a device that broke
-// says so.
+// Of what was given to a device that did not say that it is broken, something did not come back.
+static int late;
+
+// Whether what was given came back. Bounded, far beyond what a busy host takes.
 static int done(struct device *device, uint32_t queue_index) {
   struct queue *queue = &device->queue[queue_index];
-  for (uint32_t i = 0; i < 2000000; ++i) {
+  for (uint32_t i = 0; i < PATIENCE; ++i) {
     if (*(volatile uint16_t *)&queue->used.idx == queue->avail.idx) {
       put(device->base + REG_ACK, get(device->base + REG_INTERRUPT));
       return 1;
     }
     inb(0x3fd);  // leaves the guest, so that it does not take the processor from the device
+    if (i % 256 == 255 && get(device->base + REG_STATUS) & NEEDS_RESET) return 0;
   }
+  late = 1;
   return 0;
 }
 
-static int block(struct device *device) {
-  static const struct { uint32_t type, data_len; } requests[] = {{0, 512}, {1, 512}, {4, 0},
-                                                                 {11, 16}, {8, 20}};
+// Writes to the second sector what is in the first, to the third what says which round it is, and
+// something far off, flushes, discards the latter, and asks for the name. Every other round not at an
+// address that direct I/O takes.
+static int block(struct device *device, uint32_t round) {
+  static const struct { uint32_t type, sector, data_len; } requests[] = {
+      {0, 0, 512}, {1, 1, 512}, {1, 2, 512}, {1, 512, 512}, {4, 0, 0}, {11, 0, 16}, {8, 0, 20}};
   int good = 1;
-  for (unsigned i = 0; i < 5; ++i) {
+  for (unsigned i = 0; i < sizeof(requests) / sizeof(requests[0]); ++i) {
     uint32_t *header = (uint32_t *)buffers;
     clear(buffers, 64);
     header[0] = requests[i].type;
-    header[2] = requests[i].type == 1;  // to the second sector goes what is in the first
-    uint32_t *data = (uint32_t *)(buffers + 4096);
-    if (requests[i].type == 11) data[0] = 8, data[1] = 0, data[2] = 8, data[3] = 0;
+    header[2] = requests[i].sector;
+    uint32_t *data = (uint32_t *)(buffers + 4096 + (round + 1) % 2);
+    if (requests[i].type == 0) data[64] = MARK;  // which is to be read over
+    if (requests[i].sector == 2) data[0] = data[127] = MARK + round;
+    if (requests[i].type == 11) data[0] = 512, data[1] = 0, data[2] = 256, data[3] = 0;
     buffers[64] = 0xff;
     const int reads = requests[i].type == 0 || requests[i].type == 8;
     unsigned count = 0;
@@ -68,7 +83,10 @@ static int net(struct device *device) {
   for (unsigned i = 0; i < 6; ++i) buffers[12 + i] = 0xff;
   set(device, 1, 0, buffers, 12 + 60, 0);
   give(device, 1, 1);
-  return done(device, 1) && done(device, 0);  // the peer answers
+  if (!done(device, 1)) return 0;
+  const int answered = done(device, 0);  // by the peer; frames get lost
+  late = 0;
+  return answered;
 }
 
 static int rng(struct device *device) {
@@ -110,6 +128,10 @@ static int control(struct device *device, uint32_t port, uint16_t event) {
 static int console(struct device *device) {
   set(device, 2, 0, buffers + 0x100, 256, WRITE);
   give(device, 2, 1);
+  for (uint32_t queue = 0; queue < 5; queue += 4) {
+    set(device, queue, 0, buffers + 0x4000, 256, WRITE);
+    give(device, queue, 1);
+  }
   int good = control(device, 0xffffffff, 0);
   for (uint32_t port = 0; port < 2; ++port) good &= control(device, port, 3) & control(device, port, 6);
   for (uint32_t queue = 1; queue < 6; queue += 4) {
@@ -131,7 +153,7 @@ static int packet(struct device *device, uint32_t local_port, uint16_t op, uint3
   words[6] = len;
   ((uint16_t *)buffers)[14] = 1;
   ((uint16_t *)buffers)[15] = op;
-  words[8] = op == 4 ? 3 : 0;
+  words[8] = op != 4 ? 0 : local_port % 2 ? 3 : 2;  // will not receive either, or will
   words[9] = 65536;       // our room
   set(device, 1, 0, buffers, 44 + len, 0);
   give(device, 1, 1);
@@ -144,7 +166,10 @@ static int vsock(struct device *device, uint32_t round) {
   set(device, 0, 0, buffers + 0x3000, 4096, WRITE);
   give(device, 0, 1);
   if (!packet(device, 1000 + round, 1, 0) || !done(device, 0)) return 0;  // the host accepts
-  return packet(device, 1000 + round, 5, 8) && packet(device, 1000 + round, 4, 0);
+  set(device, 0, 0, buffers + 0x3000, 4096, WRITE);
+  give(device, 0, 1);
+  if (!packet(device, 1000 + round, 5, 8) || !done(device, 0)) return 0;  // and answers
+  return packet(device, 1000 + round, 4, 0);
 }
 
 static int mem(struct device *device) {
@@ -170,7 +195,7 @@ static int mem(struct device *device) {
 static int drive(struct device *device, uint32_t round) {
   switch (device->id) {
     case NET: return net(device);
-    case BLOCK: return block(device);
+    case BLOCK: return block(device, round);
     case CONSOLE: return console(device);
     case RNG: return rng(device);
     case BALLOON: return balloon(device);
@@ -211,7 +236,8 @@ int main(void) {
   for (uint32_t round = 1;; ++round) {
     for (unsigned i = 0; i < device_count; ++i) {
       start(&devices[i], wanted_features(devices[i].id));
-      say(drive(&devices[i], round) ? "good " : "BAD ");
+      late = 0;
+      say(drive(&devices[i], round) ? "good " : late ? "LATE " : "BAD ");
       say_number(devices[i].id);
       say("\n");
     }

@@ -9,7 +9,7 @@ import socket
 import time
 from pathlib import Path
 
-from life import Life, MIB, send_all_back, TIMEOUT
+from life import Life, MIB, TIMEOUT
 
 OK_STATUS = (200, 204)
 SWAPPED = ("sync", "async", "own")
@@ -24,8 +24,6 @@ PATIENCE_SECONDS = 2
 
 class Storm(Life):
     """The machine, and one round of what each client does, by load_name()."""
-
-    stream_end = staticmethod(send_all_back)
 
     def __init__(self, kernel, directory, stop):
         super().__init__(kernel, directory, vmm_args=("--show-level",))

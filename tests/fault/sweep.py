@@ -1,0 +1,130 @@
+"""Which calls can fail in which act, and what comes of one that does."""
+
+import contextlib
+import random
+import re
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import acts
+import errors
+from faulted_life import Ended, FaultedLife, Finding
+from record import Fault, Record
+
+ABORT = -6
+TRIES = 4
+
+# A call to fail: of which act and site, which of its calls, with what, and the call that fails before, if
+# one must.
+Attempt = namedtuple("Attempt", "act site number action before")
+# Where a site was reached.
+Found = namedtuple("Found", "act site before")
+
+
+class Sweep:
+    """Lives without a failure first, for what there is to fail; then as many as are asked for with one.
+    `sites` are the program's (fault_sites.py), by offset."""
+
+    def __init__(self, kernel, directory, sites, seed):
+        self.kernel, self.directory, self.sites = kernel, Path(directory), sites
+        self.random = random.Random(seed)
+        self.usual = {}
+        self.reached = {}  # by key
+        self.failed = set()  # keys of those that did
+        self.missed = 0
+
+    def live(self, folder, act, record, usual, more_ends=frozenset()):
+        """One act in one process, with its files in this folder; raises what must not be."""
+        files = self.directory / folder
+        files.mkdir(exist_ok=True)
+        with FaultedLife(self.kernel, files, record, usual) as vm:
+            vm.ends_with = vm.ends_with | more_ends
+            try:
+                vm.begin()
+                act(vm)
+            except Ended:
+                pass
+            vm.judge_end()
+        return vm
+
+    def new_record(self):
+        return Record(self.directory / "record")
+
+    def record(self):
+        for act in acts.ACTS:
+            if act in acts.BEFORE:
+                self.live(act, acts.BEFORE[act], self.new_record(), {})
+            record = self.new_record()
+            self.usual[act] = self.live(act, acts.ACTS[act], record, {}).took
+            self.note(act, record, None)
+        for call, function, action in errors.BEFORE_OTHERS:
+            found = next((found for found in self.reached.values() if found.site.name == call and
+                          function in self.sites[found.site.at].functions), None)
+            if found is None:
+                continue
+            record = self.new_record()
+            before = Fault(found.site.key, 1, errors.number_of(action))
+            record.plan(before)
+            with contextlib.suppress(Finding):  # that of the sweep itself
+                self.live(found.act, acts.ACTS[found.act], record, self.usual[found.act])
+            self.note(found.act, record, before)
+
+    def note(self, act, record, before):
+        for site in record.reached():
+            self.reached.setdefault(site.key, Found(act, site, before))
+
+    def attempts(self):
+        """One for each site and each error, in an order of chance: of its first call, or another."""
+        made = []
+        for act, site, before in self.reached.values():
+            for action in errors.plausible(site, self.sites[site.at].functions):
+                made.append(Attempt(act, site, 1, action, before))
+                if site.calls > 1:
+                    number = self.random.randint(2, site.calls)
+                    made.append(Attempt(act, site, number, action, before))
+        self.random.shuffle(made)
+        return made
+
+    def make(self, attempt):
+        """What must not have come of it, as a text; None where all is well. Time is measured again where
+        it was too much, for others may have had the processors."""
+        fault = Fault(attempt.site.key, attempt.number, attempt.action)
+        faults = [attempt.before, fault] if attempt.before else [fault]
+        for _ in range(TRIES):
+            record = self.new_record()
+            record.plan(*faults)
+            finding = self.finding(attempt, record)
+            if finding is None or not re.match(r"slow|.* hangs$", finding, re.MULTILINE):
+                break
+        if record.failed(len(faults) - 1):
+            self.failed.add(attempt.site.key)
+        else:
+            self.missed += 1
+        return finding
+
+    def finding(self, attempt, record):
+        aborts = errors.ABORTS & set(self.sites[attempt.site.at].functions)
+        try:
+            vm = self.live(attempt.act, acts.ACTS[attempt.act], record, self.usual[attempt.act],
+                           {ABORT} if aborts else set())
+            if vm.saved_as_call_failed:
+                self.live(attempt.act, acts.load, self.new_record(), self.usual["load"])
+        except Finding as found:
+            return str(found)
+        return None
+
+    def run(self, seconds, tell):
+        """How many attempts were made, and (attempt, finding) of those that found something, of each of
+        which `tell` hears at once."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        found, made = [], 0
+        for attempt in self.attempts():
+            if deadline and time.monotonic() > deadline:
+                break
+            made += 1
+            finding = self.make(attempt)
+            if finding is not None:
+                found.append((attempt, finding))
+                tell(attempt, finding)
+        return made, found
