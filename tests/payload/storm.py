@@ -75,12 +75,11 @@ class Storm(Life):
                 count += not (task / "comm").read_text().startswith("iou-")
         return count
 
-    def settled_residue(self, before=None):
-        """The same once it has let go of all clients: has as many descriptors as before, if it is known,
-        or does not have fewer every moment."""
+    def settled_residue(self, descriptors):
+        """The same once it has let go of all clients, and has as many descriptors as without any. What
+        a flood left, the guest reads first."""
         deadline = time.monotonic() + TIMEOUT
-        wanted = before[1] if before else self.descriptors_at_rest()
-        while (now := self.residue())[1] != wanted and time.monotonic() < deadline:
+        while (now := self.residue())[1] != descriptors and time.monotonic() < deadline:
             time.sleep(0.05)
         return now
 
