@@ -46,8 +46,14 @@ Result<MemoryHost> AllocateAnonymous(std::span<const GuestRange> ranges, MemoryB
   return host;
 }
 
-Result<Fd> CreateMemfd(uint64_t size_bytes, unsigned extra_flags) {
-  Fd memfd(::memfd_create("guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING | extra_flags));
+struct MemfdOptions {
+  unsigned extra_flags = 0;  // of memfd_create()
+  unsigned extra_seals = F_SEAL_SEAL;
+  Mapping::Reserve reserve = Mapping::Reserve::kAll;
+};
+
+Result<Fd> CreateMemfd(uint64_t size_bytes, const MemfdOptions& options) {
+  Fd memfd(::memfd_create("guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING | options.extra_flags));
   if (!memfd.valid()) return Error::FromErrno("memfd_create");
   if (size_bytes > uint64_t{std::numeric_limits<off_t>::max()}) {
     return Error::FromErrorNumber(Concat("memfd of ", size_bytes, " bytes"), EFBIG);
@@ -56,23 +62,20 @@ Result<Fd> CreateMemfd(uint64_t size_bytes, unsigned extra_flags) {
     return Error::FromErrno(Concat("memfd of ", size_bytes, " bytes"));
   }
   // A process the file is shared with could otherwise shrink it, and our next access would fault.
-  if (::fcntl(memfd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-    return Error::FromErrno("seal memfd");
-  }
+  TRY(AddSeals(memfd, F_SEAL_SHRINK | F_SEAL_GROW | options.extra_seals));
   return memfd;
 }
 
-Result<MemoryHost> AllocateMemfd(std::span<const GuestRange> ranges, unsigned extra_flags,
-                                 Mapping::Reserve reserve) {
+Result<MemoryHost> AllocateMemfd(std::span<const GuestRange> ranges, const MemfdOptions& options) {
   MemoryHost host;
-  host.memfd = TRY(CreateMemfd(SumOfSizes(ranges), extra_flags));
+  host.memfd = TRY(CreateMemfd(SumOfSizes(ranges), options));
   uint64_t offset_bytes = 0;
   for (const GuestRange& range : ranges) {
     Mapping mapping = TRY_CONTEXT(Mapping::File(host.memfd, {.offset_bytes = offset_bytes,
                                                              .size_bytes = range.size_bytes,
                                                              .access = Access::kReadWrite,
                                                              .sharing = Mapping::Sharing::kShared,
-                                                             .reserve = reserve}),
+                                                             .reserve = options.reserve}),
                                   Concat("guest memory at ", range.start));
     KeepOutOfDumps(mapping);
     host.mappings.push_back(std::move(mapping));
@@ -100,7 +103,7 @@ std::string HugePageCount(std::string_view name) {
 Result<MemoryHost> AllocateHugePages(std::span<const GuestRange> ranges) {
   // mmap() of a shared hugetlbfs file reserves its pages: a shortage shows here, not as SIGBUS when
   // the guest runs.
-  Result<MemoryHost> host = AllocateMemfd(ranges, kHugePagesFlags, Mapping::Reserve::kAll);
+  Result<MemoryHost> host = AllocateMemfd(ranges, {.extra_flags = kHugePagesFlags});
   if (host) return host;
   return std::move(host).error().WithContext(
       Concat("guest memory needs ", SumOfSizes(ranges) / kHugePageBytes,
@@ -116,7 +119,9 @@ Result<MemoryHost> AllocateHostMemory(std::span<const GuestRange> ranges, Memory
     case MemoryBacking::kTransparentHuge:
       return AllocateAnonymous(ranges, backing);
     case MemoryBacking::kMemfd:
-      return AllocateMemfd(ranges, 0, Mapping::Reserve::kAll);
+      return AllocateMemfd(ranges, {});
+    case MemoryBacking::kForkable:
+      return AllocateMemfd(ranges, {.extra_seals = 0});
     case MemoryBacking::kHugetlbfs2M:
       return AllocateHugePages(ranges);
   }
@@ -126,7 +131,8 @@ Result<MemoryHost> AllocateHostMemory(std::span<const GuestRange> ranges, Memory
 Result<MemoryHost> AllocateSparseMemory(const GuestRange& range, MemoryBacking backing) {
   const std::span<const GuestRange> ranges(&range, 1);
   if (backing != MemoryBacking::kHugetlbfs2M) return AllocateHostMemory(ranges, backing);
-  return AllocateMemfd(ranges, kHugePagesFlags, Mapping::Reserve::kNone);
+  return AllocateMemfd(ranges,
+                       {.extra_flags = kHugePagesFlags, .reserve = Mapping::Reserve::kNone});
 }
 
 Status DropAnonymousPages(std::byte* host, uint64_t len) {
@@ -147,6 +153,11 @@ Status AllocateFileRange(int memfd, uint64_t offset_bytes, uint64_t len) {
   if (::fallocate(memfd, 0, static_cast<off_t>(offset_bytes), static_cast<off_t>(len)) < 0) {
     return Error::FromErrno(Concat("fallocate of ", len, " bytes"));
   }
+  return {};
+}
+
+Status AddSeals(const Fd& memfd, unsigned seals) {
+  if (::fcntl(memfd.get(), F_ADD_SEALS, seals) < 0) return Error::FromErrno("seal memfd");
   return {};
 }
 

@@ -16,8 +16,9 @@ namespace ember {
 inline constexpr uint64_t kHugePageBytes = uint64_t{2} << 20;
 
 // kTransparentHuge is anonymous memory that asks for the host's transparent huge pages, so pieces
-// of files are read into it and not mapped.
-enum class MemoryBacking { kAnonymous, kTransparentHuge, kMemfd, kHugetlbfs2M };
+// of files are read into it and not mapped. kForkable is a memfd that no other process has, so that
+// it can become an image (GuestMemory::Freeze()).
+enum class MemoryBacking { kAnonymous, kTransparentHuge, kMemfd, kForkable, kHugetlbfs2M };
 
 // The host memory behind guest RAM. A plain value.
 struct MemoryHost {
@@ -37,6 +38,9 @@ Result<MemoryHost> AllocateSparseMemory(const GuestRange& range, MemoryBacking b
 Status DropAnonymousPages(std::byte* host, uint64_t len);
 Status PunchHole(int memfd, uint64_t offset_bytes, uint64_t len);
 Status AllocateFileRange(int memfd, uint64_t offset_bytes, uint64_t len);
+
+// Seals that a memory file shall have, as fcntl(2) names them: none can be taken off.
+Status AddSeals(const Fd& memfd, unsigned seals);
 
 }  // namespace ember
 

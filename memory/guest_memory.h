@@ -100,6 +100,21 @@ class GuestMemory {
   // Those pieces, as they were put, in any order.
   std::span<const GuestRange> file_ranges() const { return file_ranges_; }
 
+  // Whether it is forkable and not frozen yet.
+  bool can_freeze() const { return options_.backing == MemoryBacking::kForkable && memfd_.valid(); }
+  // Makes what the memory holds now an image: a file of its regions, one after the other, that
+  // nobody can write to any more. The memory becomes a private mapping of it, all pieces of files
+  // (file_ranges()), at the same addresses of the host, so that every span stays valid. A write at
+  // the same time is in the image or is not; later ones are not. Takes time in proportion to what
+  // page tables hold, KVM's too: ForgetPageTables() comes before. Only where can_freeze(); while
+  // the machine is paused and its devices rest. After an error all is as it was.
+  Result<Fd> Freeze();
+  // Has page tables forget `len` bytes of the regions, counted one after the other, from
+  // `offset_bytes` on; what is in them stays, and who touches them next looks them up again.
+  // Returns false where nothing is left behind the bytes. Only where can_freeze(). Any time, but
+  // not while another thread freezes.
+  bool ForgetPageTables(uint64_t offset_bytes, uint64_t len) const;
+
   // Where in the guest a host byte of a span from above is; nothing for any other.
   std::optional<GuestAddress> AddressOf(const std::byte* host) const;
 
