@@ -19,6 +19,9 @@ constexpr uint32_t kMaxSegments = ToInteger(BlockDevice::kQueueSize) - 2;
 // What a host's file system gives room back in, as a rule; the driver may name any sector.
 constexpr uint32_t kDiscardAlignmentSectors = 4096 / kSectorBytes;
 
+// How long until the host is asked again for what it refused.
+constexpr std::chrono::milliseconds kEventsRetryDelay{1};
+
 enum EventToken : uint64_t { kEngineToken, kTimerToken };
 
 virtio_blk_config InitialConfig(DiscardSupport discard, uint16_t queue_count) {
@@ -107,9 +110,34 @@ Status BlockDevice::OnRestored() {
   return {};
 }
 
+Progress BlockDevice::OnNotify(QueueIndex queue) {
+  const Progress progress = session_->OnNotify(queue);
+  FollowSession();
+  return progress;
+}
+
+void BlockDevice::Reset() {
+  session_.reset();
+  FollowSession();
+}
+
+void BlockDevice::FollowSession() {
+  const bool awaits = session_ == nullptr || session_->awaits_engine();
+  if (waits_in_engine_ || awaits == awaits_engine_) return;
+  const auto interest = awaits ? EventSet::Interest::kReadable : EventSet::Interest::kNone;
+  if (events_.Change(parts_->engine->finished_fd(), interest, kEngineToken)) {
+    awaits_engine_ = awaits;
+  } else {
+    parts_->timer.Arm(kEventsRetryDelay);
+  }
+}
+
 void BlockDevice::OnHostEvents() {
   // While the timer rests it can only be the engine: that need not be asked of the host.
-  if (session_ != nullptr && !parts_->timer.armed()) return session_->OnEngine();
+  if (session_ != nullptr && !parts_->timer.armed()) {
+    session_->OnEngine();
+    return FollowSession();
+  }
   std::array<EventSet::Event, 2> room;
   const std::span<const EventSet::Event> ready = events_.Poll(room);
   const auto is = [](EventToken token) {
@@ -120,8 +148,12 @@ void BlockDevice::OnHostEvents() {
   if (timer) parts_->timer.Disarm();
   if (!timer && !engine) parts_->metrics.event_fails.Add();
   if (session_ != nullptr) {
-    if (timer) return session_->OnTimer();
-    if (engine) session_->OnEngine();
+    if (timer) {
+      session_->OnTimer();
+    } else if (engine) {
+      session_->OnEngine();
+    }
+    FollowSession();
   } else if (engine) {
     // What a reset left: nothing that anyone waits for.
     while (parts_->engine->TakeFinished()) {

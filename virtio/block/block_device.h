@@ -75,8 +75,8 @@ class BlockDevice final : public VirtioDevice {
   Features offered_features() const override;
   std::span<const QueueSize> max_queue_sizes() const override { return queue_sizes_; }
   Status Activate(Activation activation) override;
-  Progress OnNotify(QueueIndex queue) override { return session_->OnNotify(queue); }
-  void Reset() override { session_.reset(); }
+  Progress OnNotify(QueueIndex queue) override;
+  void Reset() override;
   // Disk and rings agree then, and what the disk has is durable.
   Status ComeToRest() override { return session_->ComeToRest(); }
   Status OnRestored() override;
@@ -89,8 +89,12 @@ class BlockDevice final : public VirtioDevice {
  private:
   BlockDevice(EventSet events, std::unique_ptr<BlockParts> parts, const Options& options);
 
+  // Asks to be called for each call that the engine finishes, or not, as the session wishes.
+  void FollowSession();
+
   EventSet events_;
   bool waits_in_engine_ = false;  // TakeHostWait() was called
+  bool awaits_engine_ = true;     // in events_
 
   // Constant after construction.
   const DiscardSupport discard_;

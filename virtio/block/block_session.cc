@@ -84,7 +84,7 @@ bool BlockSession::Run() {
     Publish();
     AskForNotifications();
   } while (budget_ > 0 && CanGoOn());
-  ArmForHeld();
+  ArmTimer();
   return !broken_ && CanGoOn();
 }
 
@@ -165,11 +165,14 @@ void BlockSession::HandOver() {
     engine_full_ = !parts_.engine->Submit();
     if (engine_full_) parts_.metrics.io_engine_throttled_events.Add();
     if (in_flight_ > 0) now_ = parts_.clock.Now();
+    size_t finished = 0;
     // To the end, for the engine may also have what nobody waits for.
     while (const std::optional<IoCompletion> completion = parts_.engine->TakeFinished()) {
       --in_flight_;
+      ++finished;
       OnFinished(*completion);
     }
+    pace_.Note(now_, finished, in_flight_);
   } while (started_ && !engine_full_);
 }
 
@@ -198,9 +201,16 @@ bool BlockSession::AnyHeld() const {
   return std::ranges::any_of(lines_, [](const Line& line) { return line.held != nullptr; });
 }
 
-void BlockSession::ArmForHeld() {
-  if (broken_ || (!engine_full_ && !AnyHeld())) return;
+std::chrono::nanoseconds BlockSession::GatheringTime() const {
+  return broken_ || !parts_.engine->gathers() ? std::chrono::nanoseconds() : pace_.delay();
+}
+
+void BlockSession::ArmTimer() {
+  const std::chrono::nanoseconds gathering = GatheringTime();
+  gathering_ = gathering > gathering.zero();
+  if (!gathering_ && (broken_ || (!engine_full_ && !AnyHeld()))) return;
   std::chrono::nanoseconds delay = engine_full_ ? kEngineRetryDelay : delay.max();
+  if (gathering_) delay = std::min(delay, gathering);
   for (const Line& line : lines_) {
     if (line.held == nullptr) continue;
     delay = std::min(delay, parts_.limiter.TimeUntilReady(DataBytes(line.held->request), now_));

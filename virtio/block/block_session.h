@@ -14,6 +14,7 @@
 #include "base/rate_limiter.h"
 #include "base/timer.h"
 #include "virtio/block/disk.h"
+#include "virtio/block/finish_pace.h"
 #include "virtio/block/io_engine.h"
 #include "virtio/block/metrics.h"
 #include "virtio/block/request.h"
@@ -73,6 +74,9 @@ class BlockSession {
   // makes the disk durable, which may fail.
   Status ComeToRest();
   void ConfigChanged() { driver_.ConfigChanged(); }
+  // Whether OnEngine() is to be called as soon as the engine has finished a call. If not, the timer
+  // is armed.
+  bool awaits_engine() const { return !gathering_; }
 
  private:
   struct Line;
@@ -110,7 +114,9 @@ class BlockSession {
   void HandOver();
   void Publish();
   void AskForNotifications();
-  void ArmForHeld();
+  void ArmTimer();
+  // How long finished calls are left to gather; 0: not at all.
+  std::chrono::nanoseconds GatheringTime() const;
   bool AnyHeld() const;
   void NeedsReset(Line& line, Breach breach);
 
@@ -143,6 +149,8 @@ class BlockSession {
   std::vector<Slot*> runnable_;  // first come, first served
   size_t first_line_ = 0;        // whose turn it is
   size_t in_flight_ = 0;         // calls with the engine
+  FinishPace pace_;
+  bool gathering_ = false;
   int64_t budget_ = 0;
   std::chrono::nanoseconds now_{};  // read once for a burst
   bool started_ = false;            // calls that the host was not shown yet

@@ -52,6 +52,10 @@ class IoEngine {
   // there never is.
   virtual int finished_fd() const { return -1; }
 
+  // Whether the host tells of each finished call by itself, so that it pays to let some gather
+  // before they are taken. Asked anew whenever calls were started.
+  virtual bool gathers() const { return false; }
+
   // How a thread may wait for what TakeFinished() gives, other than by finished_fd(). Null: it may
   // not. Borrowed, the engine's.
   virtual HostWait* host_wait() { return nullptr; }

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
-#include <sched.h>
 
 #include <cerrno>
 #include <thread>
@@ -61,6 +60,11 @@ class UringEngine final : public IoEngine, public HostWait {
   // The ring's own descriptor is readable while its completion queue has entries.
   int finished_fd() const override { return ring_->ring_fd; }
   HostWait* host_wait() override { return this; }
+  // What the host cannot finish at once in the page cache, a thread of its own does, one call after
+  // the other. Who waits in the ring is woken by each in any case.
+  bool gathers() const override {
+    return file_.memory_alignment_bytes == 1 && waiter_ == std::thread::id();
+  }
 
   std::optional<IoResult> Start(IoTag tag, const IoCall& call) override;
   bool Submit() override;
@@ -91,9 +95,6 @@ class UringEngine final : public IoEngine, public HostWait {
   IoResult ResultOf(const IoCall& call, int result);
   // The next of the completion ring that is a call's.
   std::optional<Finished> TakeFromRing();
-  // The same, but where the ring is empty and more is under way in the page cache, the host's
-  // thread that does it may go on first.
-  std::optional<Finished> TakeFromRingOrYield();
   // Waits until there is something to take.
   void WaitForOne();
   // Makes nothing of the entries that the host did not take; their calls are in finished_.
@@ -114,7 +115,6 @@ class UringEngine final : public IoEngine, public HostWait {
   std::vector<Call> calls_;         // by tag
   unsigned with_host_ = 0;          // calls that are not in finished_ yet, nor taken
   std::vector<Finished> finished_;  // taken from the ring before TakeFinished() asked
-  bool may_yield_ = false;          // something was finished since the last time
 
   // Of Wait(). Only its thread has the descriptor polled, for on another the host would keep the
   // completion until that thread enters it next, which may be a vCPU's.
@@ -216,25 +216,10 @@ std::optional<UringEngine::Finished> UringEngine::TakeFromRing() {
   return std::nullopt;
 }
 
-// What the host cannot finish at once in the page cache, a thread of its own does, one call after
-// the other, and wakes ours for each. On a processor that both share, that thread goes on only when
-// ours lets it: then one interrupt tells the driver of all that it has done by then.
-std::optional<UringEngine::Finished> UringEngine::TakeFromRingOrYield() {
-  std::optional<Finished> finished = TakeFromRing();
-  if (!finished && with_host_ > 0 && may_yield_ && file_.memory_alignment_bytes == 1) {
-    ::sched_yield();
-    finished = TakeFromRing();
-    may_yield_ = false;
-  } else {
-    may_yield_ = finished.has_value();
-  }
-  return finished;
-}
-
 std::optional<IoCompletion> UringEngine::TakeFinished() {
   std::optional<Finished> finished;
   if (finished_.empty()) {
-    finished = TakeFromRingOrYield();
+    finished = TakeFromRing();
   } else {
     finished = finished_.back();
     finished_.pop_back();

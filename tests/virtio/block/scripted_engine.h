@@ -29,6 +29,7 @@ class ScriptedEngine final : public IoEngine {
 
   size_t depth() const override { return depth_; }
   int finished_fd() const override { return event_.get(); }
+  bool gathers() const override { return gathering; }
   std::optional<IoResult> Start(IoTag tag, const IoCall& call) override {
     started.push_back(call.kind);
     unsubmitted.push_back({tag, call});
@@ -91,6 +92,7 @@ class ScriptedEngine final : public IoEngine {
   std::vector<InFlight> unsubmitted;
   std::vector<InFlight> in_flight;
   bool refuses = false;
+  bool gathering = false;
   int stops = 0;
   size_t cancelled = 0;
 
