@@ -140,12 +140,10 @@ Status DropAnonymousPages(std::byte* host, uint64_t len) {
   return {};
 }
 
-// For hugetlbfs too, whose pages MADV_DONTNEED would leave in the file.
-Status PunchHole(int memfd, uint64_t offset_bytes, uint64_t len) {
-  if (::fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                  static_cast<off_t>(offset_bytes), static_cast<off_t>(len)) < 0) {
-    return Error::FromErrno("fallocate");
-  }
+// MADV_DONTNEED would leave them in the file; of a hole punched by its descriptor a process that
+// delivers pages (memory/user_faults.h) would not be told.
+Status DropSharedPages(std::byte* host, uint64_t len) {
+  if (::madvise(host, len, MADV_REMOVE) < 0) return Error::FromErrno("madvise");
   return {};
 }
 

@@ -34,9 +34,10 @@ Result<MemoryHost> AllocateHostMemory(std::span<const GuestRange> ranges, Memory
 // beyond what the host has of them is a SIGBUS. AllocateFileRange() sets them aside.
 Result<MemoryHost> AllocateSparseMemory(const GuestRange& range, MemoryBacking backing);
 
-// Gives the host whole pages of anonymous memory, or of a file's, and makes sure of a file's.
+// Gives the host whole pages of anonymous memory, or of a shared mapping of a file, and makes sure
+// of a file's.
 Status DropAnonymousPages(std::byte* host, uint64_t len);
-Status PunchHole(int memfd, uint64_t offset_bytes, uint64_t len);
+Status DropSharedPages(std::byte* host, uint64_t len);
 Status AllocateFileRange(int memfd, uint64_t offset_bytes, uint64_t len);
 
 // Seals that a memory file shall have, as fcntl(2) names them: none can be taken off.

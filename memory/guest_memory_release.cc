@@ -71,8 +71,7 @@ Result<uint64_t> GuestMemory::Release(GuestAddress at, uint64_t len) const {
 
 Status GuestMemory::ReleasePages(const Region& region, const GuestRange& pages) const {
   if (region.memfd < 0) return ReleaseAnonymous(region, pages);
-  const uint64_t offset_bytes = ToInteger(pages.start) - ToInteger(region.range.start);
-  return PunchHole(region.memfd, region.memfd_offset_bytes + offset_bytes, pages.size_bytes);
+  return DropSharedPages(HostAddress(region, pages.start), pages.size_bytes);
 }
 
 // MADV_DONTNEED brings a file's bytes back, so those pieces are covered by anonymous memory first.

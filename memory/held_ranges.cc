@@ -111,4 +111,15 @@ std::vector<GuestRange> HeldRanges(const GuestMemory& memory, const GuestMemory:
   return WithFiles(*std::move(held), region, memory.file_ranges());
 }
 
+std::vector<GuestRange> RangesInUse(const GuestMemory& memory, const GuestMemory::Region& region) {
+  const PluggableMemory* const pluggable = memory.pluggable();
+  if (pluggable == nullptr || region.host != pluggable->host()) return {region.range};
+  std::vector<GuestRange> plugged;
+  for (uint64_t block = 0; block < pluggable->block_count(); ++block) {
+    const PluggableMemory::Blocks one{.first = block, .count = 1};
+    if (pluggable->CountPlugged(one) == 1) Append(plugged, pluggable->RangeOf(one));
+  }
+  return plugged;
+}
+
 }  // namespace ember

@@ -24,6 +24,10 @@ struct MappedFile {
 std::vector<GuestRange> HeldRanges(const GuestMemory& memory, const GuestMemory::Region& region,
                                    const MappedFile& mapped = {});
 
+// Which parts of a region are RAM or plugged, whoever has their contents: of memory that another
+// process delivers (memory/user_faults.h) only that one knows what is in it.
+std::vector<GuestRange> RangesInUse(const GuestMemory& memory, const GuestMemory::Region& region);
+
 }  // namespace ember
 
 #endif  // EMBER_MEMORY_HELD_RANGES_H_

@@ -106,7 +106,7 @@ Result<uint64_t> PluggableMemory::Reserve(const GuestRange& pages) const {
 Status PluggableMemory::Discard(const GuestRange& pages) const {
   const uint64_t offset = OffsetOf(pages);
   if (memfd() < 0) return DropAnonymousPages(host() + offset, pages.size_bytes);
-  return PunchHole(memfd(), offset, pages.size_bytes);
+  return DropSharedPages(host() + offset, pages.size_bytes);
 }
 
 }  // namespace ember

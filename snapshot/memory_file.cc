@@ -33,14 +33,16 @@ enum class Zeros { kLeaveOut, kWrite };
 // Puts pieces of guest memory into the file.
 class Writer {
  public:
-  Writer(const GuestMemory& memory, const Fd& file, Zeros zeros)
-      : huge_(memory.backing() == MemoryBacking::kHugetlbfs2M), file_(file), zeros_(zeros) {}
+  Writer(const GuestMemory& memory, const MemorySource& source, const Fd& file, Zeros zeros)
+      : by_file_(memory.backing() == MemoryBacking::kHugetlbfs2M && !source.by_faults),
+        file_(file),
+        zeros_(zeros) {}
 
   // A range of whole pages of the piece.
   Status Write(const MemoryPiece& piece, const GuestRange& range) {
     const uint64_t offset = ToInteger(range.start) - ToInteger(piece.region.range.start);
     const uint64_t file_offset = piece.file_offset_bytes + offset;
-    if (!huge_) return WriteBytes(file_offset, {piece.region.host + offset, range.size_bytes});
+    if (!by_file_) return WriteBytes(file_offset, {piece.region.host + offset, range.size_bytes});
     return WriteThroughBounce(piece.region, offset, {.at = file_offset, .len = range.size_bytes});
   }
   uint64_t written_bytes() const { return written_bytes_; }
@@ -52,7 +54,7 @@ class Writer {
   };
 
   // A look at a huge page that is not there would take one from the host; a read of its file does
-  // not.
+  // not, and would not have another process deliver it either.
   Status WriteThroughBounce(const GuestMemory::Region& region, uint64_t offset,
                             const Place& place) {
     bounce_.resize(kBounceBytes);
@@ -96,7 +98,7 @@ class Writer {
     return {};
   }
 
-  const bool huge_;
+  const bool by_file_;
   const Fd& file_;
   const Zeros zeros_;
   uint64_t written_bytes_ = 0;
@@ -177,12 +179,16 @@ uint64_t MemoryFileBytes(const GuestMemory& memory) {
   return last.file_offset_bytes + last.region.range.size_bytes;
 }
 
-Result<uint64_t> WriteMemory(const GuestMemory& memory, const Fd& file, const Fd* loaded) {
+Result<uint64_t> WriteMemory(const GuestMemory& memory, const Fd& file,
+                             const MemorySource& source) {
   TRY(SetLength(file, MemoryFileBytes(memory)));
-  Writer writer(memory, file, Zeros::kLeaveOut);
+  Writer writer(memory, source, file, Zeros::kLeaveOut);
   for (const MemoryPiece& piece : PiecesOf(memory)) {
-    const MappedFile mapped{.file = loaded, .offset_bytes = piece.file_offset_bytes};
-    for (const GuestRange& range : HeldRanges(memory, piece.region, mapped)) {
+    const MappedFile mapped{.file = source.file, .offset_bytes = piece.file_offset_bytes};
+    const std::vector<GuestRange> ranges = source.by_faults
+                                               ? RangesInUse(memory, piece.region)
+                                               : HeldRanges(memory, piece.region, mapped);
+    for (const GuestRange& range : ranges) {
       TRY(writer.Write(piece, range));
     }
   }
@@ -202,11 +208,12 @@ std::vector<GuestRange> RunsOf(const MemoryPiece& piece, std::span<const uint64_
   return runs;
 }
 
-Result<uint64_t> WriteMemory(const GuestMemory& memory, const PageBits& pages, const Fd& file) {
+Result<uint64_t> WriteMemory(const GuestMemory& memory, const PageBits& pages, const Fd& file,
+                             const MemorySource& source) {
   const std::vector<MemoryPiece> pieces = PiecesOf(memory);
   EMBER_CHECK(pages.size() == pieces.size());
   TRY(SetLength(file, MemoryFileBytes(memory)));
-  Writer writer(memory, file, Zeros::kWrite);
+  Writer writer(memory, source, file, Zeros::kWrite);
   for (size_t i = 0; i < pieces.size(); ++i) {
     for (const GuestRange& run : RunsOf(pieces[i], pages[i])) TRY(writer.Write(pieces[i], run));
   }

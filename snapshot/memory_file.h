@@ -31,13 +31,20 @@ using PageBits = std::vector<std::vector<uint64_t>>;
 // are enough for the piece.
 std::vector<GuestRange> RunsOf(const MemoryPiece& piece, std::span<const uint64_t> bits);
 
+// What a memory was made from.
+struct MemorySource {
+  const Fd* file = nullptr;  // LoadMemory()'s, where it was
+  bool by_faults = false;    // another process delivers it (memory/user_faults.h)
+};
 // Writes everything but pages of zeros into an empty file. Takes no memory that the guest does not
-// have already, if `loaded` is the file that LoadMemory() made it from, where it was. Returns how
-// many bytes are in the file, holes not counted.
-Result<uint64_t> WriteMemory(const GuestMemory& memory, const Fd& file, const Fd* loaded = nullptr);
+// have already, but where another process has it. Returns how many bytes are in the file, holes not
+// counted.
+Result<uint64_t> WriteMemory(const GuestMemory& memory, const Fd& file,
+                             const MemorySource& source = {});
 // Writes the pages whose bits are set, zeros or not, into an empty file of the same length, for
 // what has changed since another file was written.
-Result<uint64_t> WriteMemory(const GuestMemory& memory, const PageBits& pages, const Fd& file);
+Result<uint64_t> WriteMemory(const GuestMemory& memory, const PageBits& pages, const Fd& file,
+                             const MemorySource& source = {});
 
 // Makes the memory of a new machine what the file holds. Anonymous memory becomes a private mapping
 // of it: nothing is read now, what the guest writes stays the guest's, and who writes to the file

@@ -24,6 +24,7 @@
 #include "vmm/machine.h"
 #include "vmm/machine_end.h"
 #include "vmm/snapshot/machine_state.h"
+#include "vmm/snapshot/page_fault_handler.h"
 #include "vmm/vcpu_thread.h"
 #include "vmm/vitals.h"
 
@@ -96,6 +97,7 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   std::optional<kvm::System> system_;
   std::unique_ptr<GuestMemory> memory_;
   Fd loaded_memory_;  // the file that it was made from, of a restored machine
+  std::optional<PageFaultHandler> page_fault_handler_;  // of one that has its memory from there
   std::unique_ptr<kvm::Vm> vm_;
   std::unique_ptr<DeviceSet> devices_;
   std::unique_ptr<Board> board_;  // its bus borrows from the devices

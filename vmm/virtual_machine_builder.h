@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/fd.h"
@@ -53,6 +54,7 @@ class VirtualMachine::Builder {
 
   // For a snapshot's.
   Status LoadMemory(const SavedMachine& state, const SnapshotLoad& load) const;
+  Status LoadMemoryByFaults(const SavedMachine& state, const std::string& socket_path) const;
   Result<std::vector<std::unique_ptr<kvm::Vcpu>>> RestoreVcpus(const SavedMachine& state) const;
   // Once interrupt controllers are restored.
   Status BeginGeneration() const;

@@ -6,18 +6,26 @@ GTEST_OUTPUT says, as GoogleTest does.
 
 import os
 import re
+import select
+import socket
 import sys
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
-from life import compile_guest, Life, machine
+from life import compile_guest, Life, machine, MIB, TIMEOUT
+from page_fault_handler import Handler
 import run
 
 NOT_RUN = 77
 NET, VSOCK = 1, 19
 MARK = b"of the copy".ljust(512, b".")
 DISKS = ["sync", "async", "own", "base"]
+# Where a memory file has names of snapshots (docs/formats/snapshot.md), a page each.
+NAME_PAGES = [0xfe000, 0xff000]
+PAGE = 4096
+FREE_HUGE_PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
 
 
 def save(kernel, directory):
@@ -44,6 +52,15 @@ class Copy(Life):
 
     def must_load(self, **more):
         status, answer = self.request_load(**more)
+        assert status == 204, answer
+
+    def load_from(self, handler_path, **more):
+        """The answer to a load whose memory a page-fault handler delivers."""
+        return self.request_load(mem_backend={"backend_type": "Uffd", "backend_path": str(handler_path)},
+                                 **more)
+
+    def must_load_from(self, handler_path, **more):
+        status, answer = self.load_from(handler_path, **more)
         assert status == 204, answer
 
     def of_its_own(self):
@@ -162,6 +179,116 @@ class Restore(unittest.TestCase):
             vm.must_load(**vm.of_its_own())
             vm.type(b"g")
             vm.expect_round(2)
+
+    def handler(self, memory="Full.memory"):
+        return Handler(f"{self.directory}/handler", Path(self.origin.name) / memory)
+
+    def test_a_machine_goes_on_from_memory_that_a_handler_delivers(self):
+        with self.handler() as handler, self.copy() as vm:
+            vm.launch()
+            vm.must_load_from(vm.files / "handler", track_dirty_pages=True, **vm.of_its_own())
+            vm.type(b"g")
+            vm.expect_round(2)
+            # It gave a MiB to the balloon, from 16 MiB on.
+            self.assertIn((16 * MIB, 17 * MIB), handler.removed)
+            delivered = handler.delivered
+            self.assertLess(delivered, 16 * MIB // PAGE)
+            vm.clients_turn()
+            self.assertGreater(handler.delivered, delivered)
+            vm.type(b"g")
+            vm.expect_round(3)
+            vm.type(b"q")
+            vm.wait(code=0, timeout=TIMEOUT)
+            self.assertTrue(handler.ended.wait(TIMEOUT), "it is not told of the machine's end")
+        # What was saved in between is a machine as any other.
+        with self.copy() as vm:
+            vm.origin = Path(self.directory)
+            vm.launch()
+            vm.must_load()
+            vm.type(b"g")
+            vm.expect_round(3)
+
+    def test_a_handler_is_told_where_all_of_the_memory_is(self):
+        with self.handler() as handler, self.copy() as vm:
+            vm.launch()
+            vm.must_load_from(vm.files / "handler", **vm.of_its_own())
+            ram, pluggable = handler.pieces
+            self.assertEqual((ram["offset"], ram["size"]), (0, 64 * MIB))
+            self.assertEqual((pluggable["offset"], pluggable["size"]), (64 * MIB, 256 * MIB))
+            for piece in handler.pieces:
+                self.assertEqual((piece["page_size"], piece["page_size_kib"]), (PAGE, PAGE))
+                self.assertIn("base_host_virt_addr", piece)
+                self.assertEqual(len(piece), 5)
+
+    def test_a_machine_that_is_saved_at_once_has_all_of_its_memory_delivered(self):
+        with self.handler() as handler, self.copy() as vm:
+            vm.launch()
+            vm.must_load_from(vm.files / "handler", **{**vm.of_its_own(), "resume_vm": False})
+            vm.save("Full")
+            self.assertGreaterEqual(handler.delivered, 64 * MIB // PAGE)
+            before = (vm.origin / "Full.memory").read_bytes()
+            after = (vm.files / "Full.memory").read_bytes()
+            self.assertEqual(len(after), len(before))
+            other = [at for at in range(0, len(after), PAGE) if after[at:at + PAGE] != before[at:at + PAGE]]
+            self.assertLessEqual(set(NAME_PAGES), set(other))
+            # The driver is told of what a restoration means for it, in its rings.
+            self.assertLess(len(other), 16, [hex(at) for at in other])
+
+    def test_without_a_handler_that_delivers_the_load_fails_and_the_process_serves_on(self):
+        path = Path(self.directory) / "handler"
+        with self.copy() as vm:
+            vm.launch()
+            self.expect_fault(vm, f"page-fault handler at {path}: connect {path}: No such file or directory")
+            with socket.socket(socket.AF_UNIX) as deaf:
+                deaf.bind(str(path))
+                self.expect_fault(vm, "Connection refused")
+                deaf.listen()
+                closer = threading.Thread(target=lambda: deaf.accept()[0].close())
+                closer.start()
+                self.expect_fault(vm, f"page-fault handler at {path}: ")
+                closer.join()
+            path.unlink()
+            with open(vm.files / "other", "wb") as file:
+                file.truncate((64 + 256) * MIB)
+            with Handler(path, vm.files / "other"):
+                self.expect_fault(vm, f"what the handler at {path} delivers is not the memory of the snapshot")
+            path.unlink()
+            with self.handler():
+                vm.must_load_from(path, **vm.of_its_own())
+                vm.type(b"g")
+                vm.expect_round(2)
+
+    def expect_fault(self, vm, text):
+        status, answer = vm.load_from(vm.files / "handler", **vm.of_its_own())
+        self.assertEqual(status, 400)
+        self.assertIn(text, answer["fault_message"])
+        self.assertEqual(vm.request("GET", "/")[1]["state"], "Not started")
+
+    def test_a_machine_whose_handler_is_gone_stands_still_until_its_memory_is_delivered_again(self):
+        with self.handler() as handler, self.copy() as vm:
+            vm.launch()
+            vm.must_load_from(vm.files / "handler", **vm.of_its_own())
+            vm.look()
+            handler.stop()
+            vm.type(b"g")
+            self.assertTrue(select.select([handler.kept], [], [], TIMEOUT)[0], "nobody waits for a page")
+            self.assertEqual(vm.request("GET", "/")[1]["state"], "Running")
+            self.assertNotIn("round 2", vm.console())
+            handler.go_on()
+            vm.expect_round(2)
+
+    @unittest.skipUnless(FREE_HUGE_PAGES.exists() and int(FREE_HUGE_PAGES.read_text()) >= 32,
+                         "NOT RUN: fewer than 32 free huge pages of 2 MiB")
+    def test_a_machine_gets_huge_pages_from_a_handler(self):
+        with self.handler() as handler, self.copy() as vm:
+            vm.launch()
+            vm.must_load_from(vm.files / "handler", huge_pages="2M", **vm.of_its_own())
+            self.assertEqual({piece["page_size"] for piece in handler.pieces}, {2 * MIB})
+            vm.type(b"g")
+            vm.expect_round(2)
+            vm.call("PATCH", "/vm", {"state": "Paused"})
+            vm.save("Full")
+            self.assertGreaterEqual(handler.delivered, 31)
 
 
 def main():

@@ -138,7 +138,7 @@ TEST_P(MemoryFileTest, IsWrittenAgainWithoutALookAtWhatWasNeverThere) {
   Fill(*second, kHigh.start + 2 * kPage, 7);
   const std::string path = directory_.Write("second", "");
   const Fd copy = *OpenFile(path, Access::kReadWrite);
-  EXPECT_EQ(*WriteMemory(*second, copy, &file()), 3 * kPage);
+  EXPECT_EQ(*WriteMemory(*second, copy, {.file = &file()}), 3 * kPage);
   // The kernel maps some of what is around a page that is read.
   const std::vector<GuestRange> low = HeldRanges(*second, second->regions()[0], {.file = &file()});
   ASSERT_FALSE(low.empty());

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/concat.h"
+#include "base/pass_fds.h"
 
 namespace ember::virtio::vhost_user {
 namespace {
@@ -34,6 +35,8 @@ size_t CloseReceivedFds(msghdr& message) {
   }
   return count;
 }
+
+static_assert(Connection::kMaxFds <= kMaxPassedFds);
 
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
@@ -94,22 +97,7 @@ Status Connection::Send(Request request, uint32_t flags, std::span<const std::by
 
 // Drops from both what was sent: the descriptors go with the first byte.
 Status Connection::SendPart(std::span<const std::byte>& rest, std::span<const int>& fds) {
-  // sendmsg() does not write to it.
-  iovec piece{.iov_base = const_cast<std::byte*>(rest.data()), .iov_len = rest.size()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxFds * sizeof(int))> control{};
-  msghdr message{};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  if (!fds.empty()) {
-    message.msg_control = control.data();
-    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
-    cmsghdr* const part = CMSG_FIRSTHDR(&message);
-    part->cmsg_level = SOL_SOCKET;
-    part->cmsg_type = SCM_RIGHTS;
-    part->cmsg_len = CMSG_LEN(fds.size_bytes());
-    std::memcpy(CMSG_DATA(part), fds.data(), fds.size_bytes());
-  }
-  const ssize_t count = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t count = SendWithFds(socket_, rest, fds);
   if (count >= 0) {
     rest = rest.subspan(static_cast<size_t>(count));
     fds = {};

@@ -62,13 +62,13 @@ Status WriteName(const Fd& file, const SnapshotName& name, uint64_t offset_bytes
 
 Result<snapshot::NewFile> WriteMemoryFile(const std::string& path, const SavedMachine& state,
                                           const GuestMemory& memory, const FilePlaces& places,
-                                          const Fd* loaded) {
+                                          const snapshot::MemorySource& source) {
   snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, ToText(state.name)));
   if (state.diff) {
     const snapshot::PageBits pages = TRY(ToPageBits(state.diff->pages, snapshot::PiecesOf(memory)));
-    TRY_CONTEXT(snapshot::WriteMemory(memory, pages, file.fd()), file.temporary_path());
+    TRY_CONTEXT(snapshot::WriteMemory(memory, pages, file.fd(), source), file.temporary_path());
   } else {
-    TRY_CONTEXT(snapshot::WriteMemory(memory, file.fd(), loaded), file.temporary_path());
+    TRY_CONTEXT(snapshot::WriteMemory(memory, file.fd(), source), file.temporary_path());
   }
   TRY_CONTEXT(WriteName(file.fd(), state.name, places.name.offset_bytes), file.temporary_path());
   if (!state.diff) {
@@ -93,6 +93,10 @@ Result<snapshot::NewFile> WriteStateFile(const std::string& path, const SavedMac
 bool HasName(const Fd& file, const SnapshotName& name, uint64_t offset_bytes) {
   SnapshotName found;
   return ReadExactAt(file, offset_bytes, found).has_value() && found == name;
+}
+
+Error NotMerged(const std::string& memory) {
+  return Error(Concat(memory, " is a diff that was not merged into what it is based on"));
 }
 
 Result<MemoryFile> FindMemoryFile(const SnapshotPaths& paths, const SnapshotName& name,
@@ -131,14 +135,14 @@ Result<SnapshotName> MakeSnapshotName() {
 }
 
 Status WriteSnapshot(const SnapshotPaths& paths, SavedMachine state, const GuestMemory& memory,
-                     const NamePlaces& name_places, const Fd* loaded) {
+                     const NamePlaces& name_places, const snapshot::MemorySource& source) {
   const FilePlaces places = PlacesOf(memory, name_places);
   if (state.diff) {
     BitsOf(*state.diff, places.name) |= BitOf(places.name);
     // Whatever the guest did there.
     BitsOf(*state.diff, places.full) &= ~BitOf(places.full);
   }
-  snapshot::NewFile memory_file = TRY(WriteMemoryFile(paths.memory, state, memory, places, loaded));
+  snapshot::NewFile memory_file = TRY(WriteMemoryFile(paths.memory, state, memory, places, source));
   snapshot::NewFile state_file = TRY(WriteStateFile(paths.state, state));
   Status published = state_file.Publish();
   // Once the state has its name readers look for this memory, by either name.
@@ -158,7 +162,16 @@ Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const SavedMachine
   Result<MemoryFile> found = FindMemoryFile(paths, state.name, places.name.offset_bytes);
   if (!found || !state.diff) return found;
   if (HasName(found->file, state.diff->full, places.full.offset_bytes)) return found;
-  return Error(Concat(found->path, " is a diff that was not merged into what it is based on"));
+  return NotMerged(found->path);
+}
+
+Status CheckNames(const GuestMemory& memory, const SavedMachine& state, const NamePlaces& places,
+                  const std::string& source) {
+  if (TRY(memory.Read<SnapshotName>(places.name)) != state.name) {
+    return Error(Concat(source, " is not the memory of the snapshot"));
+  }
+  if (!state.diff || TRY(memory.Read<SnapshotName>(places.full)) == state.diff->full) return {};
+  return NotMerged(source);
 }
 
 }  // namespace ember::vmm

@@ -32,9 +32,9 @@ std::string ToText(const SnapshotName& name);
 // Writes a snapshot under state.name: all of the memory or, for a diff, the pages that state.diff
 // lists and that of the name. The file, and not the memory, has the names. While the machine is
 // paused and its devices rest. After an error the snapshot that was there before is there, or the
-// new one, whole. `loaded` is what the memory was made from, null where that was no file.
+// new one, whole. `source` is what the memory was made from.
 Status WriteSnapshot(const SnapshotPaths& paths, SavedMachine state, const GuestMemory& memory,
-                     const NamePlaces& places, const Fd* loaded = nullptr);
+                     const NamePlaces& places, const snapshot::MemorySource& source = {});
 
 // A state file's machine; errors name the file.
 Result<SavedMachine> ReadMachineState(const std::string& path);
@@ -48,6 +48,11 @@ struct MemoryFile {
 // the snapshot's, or it is a diff that was not merged into what it is based on.
 Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const SavedMachine& state,
                                   const GuestMemory& memory, const NamePlaces& places);
+
+// Whether memory that came from elsewhere, as `source` says for an error, is that of the state, by
+// the names in it: errors as those of OpenMemoryFile().
+Status CheckNames(const GuestMemory& memory, const SavedMachine& state, const NamePlaces& places,
+                  const std::string& source);
 
 }  // namespace ember::vmm
 

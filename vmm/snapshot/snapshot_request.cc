@@ -14,11 +14,10 @@ Status Validate(const SnapshotCreation& creation) {
 
 Status Validate(const SnapshotLoad& load) {
   if (load.snapshot_path.empty()) return Error("snapshot_path is empty");
-  if (load.memory.backend_type == MemoryBackendType::kUffd) {
-    return Error("backend_type Uffd is not in this version; File is");
-  }
   if (load.memory.backend_path.empty()) return Error("backend_path is empty");
-  if (load.huge_pages == HugePages::k2M) return Error("huge_pages 2M needs backend_type Uffd");
+  if (load.huge_pages == HugePages::k2M && load.memory.backend_type != MemoryBackendType::kUffd) {
+    return Error("huge_pages 2M needs backend_type Uffd");
+  }
   return {};
 }
 

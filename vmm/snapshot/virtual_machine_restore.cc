@@ -86,12 +86,25 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const SavedMac
 
 Status VirtualMachine::Builder::LoadMemory(const SavedMachine& state,
                                            const SnapshotLoad& load) const {
+  if (load.memory.backend_type == MemoryBackendType::kUffd) {
+    return LoadMemoryByFaults(state, load.memory.backend_path);
+  }
   const SnapshotPaths paths{.state = load.snapshot_path, .memory = load.memory.backend_path};
   MemoryFile memory =
       TRY(OpenMemoryFile(paths, state, *machine_->memory_, Board::snapshot_names()));
   TRY(snapshot::LoadMemory(*machine_->memory_, memory.file, memory.path));
   machine_->loaded_memory_ = std::move(memory.file);
   return {};
+}
+
+// The first page that is asked for is that of the snapshot's name.
+Status VirtualMachine::Builder::LoadMemoryByFaults(const SavedMachine& state,
+                                                   const std::string& socket_path) const {
+  const GuestMemory& memory = *machine_->memory_;
+  const NamePlaces names = Board::snapshot_names();
+  machine_->page_fault_handler_.emplace(TRY(PageFaultHandler::Engage(socket_path, memory)));
+  TRY(machine_->page_fault_handler_->AwaitPage(memory, names.name));
+  return CheckNames(memory, state, names, Concat("what the handler at ", socket_path, " delivers"));
 }
 
 Result<std::vector<std::unique_ptr<kvm::Vcpu>>> VirtualMachine::Builder::RestoreVcpus(

@@ -38,13 +38,14 @@ TEST(SnapshotRequestTest, ACreationNeedsTwoNames) {
             "snapshot_path and mem_file_path are both s");
 }
 
-TEST(SnapshotRequestTest, WhatThisVersionCannotDoIsRefused) {
+TEST(SnapshotRequestTest, HugePagesOfAFixedSizeNeedAPageFaultHandler) {
   SnapshotLoad load = Load();
-  load.memory.backend_type = MemoryBackendType::kUffd;
-  EXPECT_THAT(Fault(Validate(load)), HasSubstr("Uffd is not in this version"));
-  load = Load();
   load.huge_pages = HugePages::k2M;
   EXPECT_EQ(Fault(Validate(load)), "huge_pages 2M needs backend_type Uffd");
+  load.memory.backend_type = MemoryBackendType::kUffd;
+  EXPECT_EQ(Fault(Validate(load)), "");
+  load.memory.backend_path = "";
+  EXPECT_EQ(Fault(Validate(load)), "backend_path is empty");
 }
 
 TEST(SnapshotRequestTest, EveryFieldOfALoadIsRead) {
