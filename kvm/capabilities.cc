@@ -44,7 +44,7 @@ Status CheckCapabilities(std::span<const Capability> needed, const CapabilityQue
   for (const Capability& capability : needed) {
     const CapabilityModifier* const said = Find(modifiers, capability.number);
     if (said != nullptr && !said->needed) continue;
-    if (query(capability.number) > 0) continue;
+    if (TRY(query(capability.number)) > 0) continue;
     return Error(Concat(path, " lacks ", capability.name, " (", capability.short_name,
                         "): needed for ", capability.needed_for));
   }
@@ -54,7 +54,7 @@ Status CheckCapabilities(std::span<const Capability> needed, const CapabilityQue
 Status CheckModifiers(std::span<const CapabilityModifier> modifiers, const CapabilityQuery& query,
                       const std::string& path) {
   for (const CapabilityModifier& modifier : modifiers) {
-    if (!Find(modifiers, modifier.number)->needed || query(modifier.number) > 0) continue;
+    if (!Find(modifiers, modifier.number)->needed || TRY(query(modifier.number)) > 0) continue;
     return Error(Concat(path, " lacks the capability ", modifier.number,
                         " that kvm_capabilities of the CPU configuration need"));
   }

@@ -23,10 +23,11 @@ struct Capability {
 std::span<const Capability> CommonCapabilities();
 
 // Asks the host for one capability: 0 if it lacks it (KVM_CHECK_EXTENSION).
-using CapabilityQuery = std::function<int(int number)>;
+using CapabilityQuery = std::function<Result<int>(int number)>;
 
-// Fails for the first of `needed` that the host lacks: "/dev/kvm lacks KVM_CAP_IRQFD (irqfd):
-// needed for …". `path` is for the error. What a client says is not needed is not looked for.
+// Fails for the first of `needed` that the host lacks or will not tell of: "/dev/kvm lacks
+// KVM_CAP_IRQFD (irqfd): needed for …". `path` is for the error. What a client says is not needed
+// is not looked for.
 Status CheckCapabilities(std::span<const Capability> needed, const CapabilityQuery& query,
                          const std::string& path,
                          std::span<const CapabilityModifier> modifiers = {});

@@ -85,17 +85,17 @@ Result<System> System::Open(const std::string& path,
                         sizeof(kvm_run)));
   }
   // What a kernel that does not say means by it (Linux, Documentation/virt/kvm/api.rst, 4.7).
-  const int recommended = system.QueryCapability(KVM_CAP_NR_VCPUS);
+  const int recommended = TRY(system.QueryCapability(KVM_CAP_NR_VCPUS));
   system.recommended_vcpus_ = recommended > 0 ? static_cast<uint32_t>(recommended) : 4;
-  const int most = system.QueryCapability(KVM_CAP_MAX_VCPUS);
+  const int most = TRY(system.QueryCapability(KVM_CAP_MAX_VCPUS));
   system.max_vcpus_ = most > 0 ? static_cast<uint32_t>(most) : system.recommended_vcpus_;
   return system;
 }
 
 Result<uint32_t> System::PhysicalAddressBits() const { return arch::PhysicalAddressBits(*this); }
 
-int System::QueryCapability(int number) const {
-  return std::max(::ioctl(fd_.get(), KVM_CHECK_EXTENSION, number), 0);
+Result<int> System::QueryCapability(int number) const {
+  return Ioctl(fd_, KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION", number);
 }
 
 }  // namespace ember::kvm

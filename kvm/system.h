@@ -40,7 +40,7 @@ class System {
   // How many bits a guest-physical address can have here. Takes a third of a millisecond.
   Result<uint32_t> PhysicalAddressBits() const;
   // The answer to KVM_CHECK_EXTENSION: 0 where the capability is missing.
-  int QueryCapability(int number) const;
+  Result<int> QueryCapability(int number) const;
 
  private:
   explicit System(Fd fd) : fd_(std::move(fd)) {}

@@ -25,7 +25,7 @@ Result<std::vector<CpuidEntry>> ReadSupportedCpuid(const System& system) {
   TRY(Ioctl(system.fd(), abi::kGetSupportedCpuid, "KVM_GET_SUPPORTED_CPUID", buffer.get()));
 
   // Its own capability, because it exists only with the interrupt controllers in the kernel.
-  const bool has_tsc_deadline = system.QueryCapability(KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+  const bool has_tsc_deadline = TRY(system.QueryCapability(KVM_CAP_TSC_DEADLINE_TIMER)) > 0;
   const size_t count = std::min<size_t>(buffer->header.entry_count, buffer->entries.size());
   std::vector<CpuidEntry> entries;
   entries.reserve(count);

@@ -70,22 +70,20 @@ constexpr std::array kNames = {kRegisters.name,
 constexpr uint64_t kTscTolerancePpm = 250;
 constexpr uint64_t kMillion = 1'000'000;
 
-const StructurePart& SystemRegistersOf(const System& system) {
-  return system.QueryCapability(KVM_CAP_SREGS2) > 0 ? kSystemRegisters2 : kSystemRegisters;
+Result<StructurePart> SystemRegistersOf(const System& system) {
+  return TRY(system.QueryCapability(KVM_CAP_SREGS2)) > 0 ? kSystemRegisters2 : kSystemRegisters;
 }
 
 // How long KVM's image of the extended registers is on this host.
-size_t XsaveBytes(const Vm& vm) {
-  const Result<int> bytes =
-      Ioctl(vm.fd(), KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION", KVM_CAP_XSAVE2);
+Result<size_t> XsaveBytes(const Vm& vm) {
+  const int bytes = TRY(Ioctl(vm.fd(), KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION", KVM_CAP_XSAVE2));
   // Kernels without the second request have nothing beyond the first one's structure.
-  if (!bytes || static_cast<size_t>(*bytes) < sizeof(abi::Xsave)) return sizeof(abi::Xsave);
-  return static_cast<size_t>(*bytes);
+  return std::max(static_cast<size_t>(bytes), sizeof(abi::Xsave));
 }
 
 Result<StatePart> SaveXsave(const Vm& vm, const Vcpu& vcpu) {
   StatePart part{.name = std::string(kXsave), .bytes = {}};
-  part.bytes.resize(XsaveBytes(vm));
+  part.bytes.resize(TRY(XsaveBytes(vm)));
   if (part.bytes.size() > sizeof(abi::Xsave)) {
     TRY(Ioctl(vcpu.fd(), abi::kGetXsave2, "KVM_GET_XSAVE2", part.bytes.data()));
   } else {
@@ -96,7 +94,7 @@ Result<StatePart> SaveXsave(const Vm& vm, const Vcpu& vcpu) {
 
 Status RestoreXsave(const Vm& vm, const Vcpu& vcpu, const StateParts& parts) {
   const std::span<const std::byte> saved = TRY(x86_64::Find(parts, kXsave));
-  const size_t size_bytes = XsaveBytes(vm);
+  const size_t size_bytes = TRY(XsaveBytes(vm));
   if (saved.size() < sizeof(abi::Xsave) || saved.size() > size_bytes) {
     return Error(Concat(kXsave, " is ", saved.size(), " bytes; this processor's is ",
                         sizeof(abi::Xsave), " to ", size_bytes));
@@ -109,7 +107,7 @@ Status RestoreXsave(const Vm& vm, const Vcpu& vcpu, const StateParts& parts) {
 
 // Of guests that run guests themselves. Where the host does not let them there is nothing to save.
 Status SaveNested(const System& system, const Vcpu& vcpu, StateParts& parts) {
-  const auto size_bytes = static_cast<size_t>(system.QueryCapability(KVM_CAP_NESTED_STATE));
+  const auto size_bytes = static_cast<size_t>(TRY(system.QueryCapability(KVM_CAP_NESTED_STATE)));
   if (size_bytes < sizeof(abi::NestedState)) return {};
   StatePart part{.name = std::string(kNested), .bytes = {}};
   part.bytes.resize(size_bytes);
@@ -157,7 +155,7 @@ Status RestoreCpuid(const Vcpu& vcpu, const StateParts& parts) {
 
 // A processor without XSAVE has no extended control registers.
 Status SaveXcrs(const System& system, const Vcpu& vcpu, StateParts& parts) {
-  if (system.QueryCapability(KVM_CAP_XCRS) == 0) return {};
+  if (TRY(system.QueryCapability(KVM_CAP_XCRS)) == 0) return {};
   parts.push_back(TRY(x86_64::Save(vcpu.fd(), kXcrs)));
   return {};
 }
@@ -170,7 +168,7 @@ bool HasXsave(const std::vector<CpuidEntry>& cpuid) {
 
 Status RestoreXcrs(const System& system, const Vcpu& vcpu, const StateParts& parts) {
   if (!x86_64::Has(parts, kXcrs.name) && !HasXsave(TRY(SavedCpuid(parts)))) return {};
-  if (system.QueryCapability(KVM_CAP_XCRS) == 0) {
+  if (TRY(system.QueryCapability(KVM_CAP_XCRS)) == 0) {
     return Error("the guest has extended control registers, this host's processor none");
   }
   return x86_64::Restore(vcpu.fd(), kXcrs, parts);
@@ -223,7 +221,7 @@ Status RestoreTscKhz(const System& system, const Vcpu& vcpu, const StateParts& p
   const uint64_t actual = TRY(ReadTscKhz(vcpu));
   const uint64_t apart = std::max(wanted, actual) - std::min(wanted, actual);
   if (apart * kMillion <= wanted * kTscTolerancePpm) return {};
-  if (system.QueryCapability(KVM_CAP_TSC_CONTROL) == 0) {
+  if (TRY(system.QueryCapability(KVM_CAP_TSC_CONTROL)) == 0) {
     return Error(Concat("the guest's time stamp counter runs at ", wanted, " kHz, this host's at ",
                         actual, ", and its processor cannot scale it"));
   }
@@ -241,7 +239,7 @@ Result<StateParts> Save(const System& system, const Vm& vm, const Vcpu& vcpu) {
   parts.push_back(TRY(SaveCpuid(vcpu)));
   parts.push_back(TRY(SaveTscKhz(vcpu)));
   parts.push_back(TRY(x86_64::Save(vcpu.fd(), kRegisters)));
-  parts.push_back(TRY(x86_64::Save(vcpu.fd(), SystemRegistersOf(system))));
+  parts.push_back(TRY(x86_64::Save(vcpu.fd(), TRY(SystemRegistersOf(system)))));
   TRY(SaveNested(system, vcpu, parts));
   parts.push_back(TRY(SaveXsave(vm, vcpu)));
   TRY(SaveXcrs(system, vcpu, parts));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <set>
 #include <string>
 #include <vector>
@@ -36,6 +37,16 @@ TEST(CapabilitiesTest, EachMissingOneIsNamedWithItsPurpose) {
               Concat("/dev/kvm lacks ", missing.name, " (", missing.short_name, "): needed for ",
                      missing.needed_for));
   }
+}
+
+TEST(CapabilitiesTest, AHostThatDoesNotAnswerIsNoHostThatLacksThem) {
+  const auto silent = [](int) -> Result<int> { return Error::FromErrorNumber("asked", EIO); };
+  const Status checked = CheckCapabilities(Needed(), silent, "/dev/kvm");
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().error_number(), EIO);
+  const Status client = CheckModifiers(std::vector<CapabilityModifier>{{7}}, silent, "/dev/kvm");
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().error_number(), EIO);
 }
 
 TEST(CapabilitiesTest, WhatAClientTakesAwayIsNotLookedFor) {

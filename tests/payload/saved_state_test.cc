@@ -336,7 +336,7 @@ TEST(SavedStateTest, AnMsrThatKvmDoesNotKnowIsNamed) {
 }
 
 TEST(SavedStateTest, ACounterOfAnotherFrequencyNeedsAProcessorThatScalesIt) {
-  const bool scales = Must(kvm::System::Open()).QueryCapability(KVM_CAP_TSC_CONTROL) > 0;
+  const bool scales = Must(Must(kvm::System::Open()).QueryCapability(KVM_CAP_TSC_CONTROL)) > 0;
   const std::string error = ErrorAfter([](kvm::StateParts& parts) {
     const std::span<std::byte> khz = Part(parts, "tsc_khz");
     StoreLe(LoadLe<uint32_t>(khz) / 1000 * 999, khz);
