@@ -95,7 +95,7 @@ Result<System> System::Open(const std::string& path,
 Result<uint32_t> System::PhysicalAddressBits() const { return arch::PhysicalAddressBits(*this); }
 
 Result<int> System::QueryCapability(int number) const {
-  return Ioctl(fd_, KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION", number);
+  return Ioctl(fd_, KVM_CHECK_EXTENSION, "KVM_CHECK_EXTENSION", static_cast<unsigned long>(number));
 }
 
 }  // namespace ember::kvm

@@ -239,7 +239,8 @@ Result<StateParts> Save(const System& system, const Vm& vm, const Vcpu& vcpu) {
   parts.push_back(TRY(SaveCpuid(vcpu)));
   parts.push_back(TRY(SaveTscKhz(vcpu)));
   parts.push_back(TRY(x86_64::Save(vcpu.fd(), kRegisters)));
-  parts.push_back(TRY(x86_64::Save(vcpu.fd(), TRY(SystemRegistersOf(system)))));
+  const StructurePart system_registers = TRY(SystemRegistersOf(system));
+  parts.push_back(TRY(x86_64::Save(vcpu.fd(), system_registers)));
   TRY(SaveNested(system, vcpu, parts));
   parts.push_back(TRY(SaveXsave(vm, vcpu)));
   TRY(SaveXcrs(system, vcpu, parts));
