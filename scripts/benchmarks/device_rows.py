@@ -101,8 +101,8 @@ def flood_growth(bench):
 def measure_guest_io(bench, rounds):
     """What scripts/benchmarks/guest_io.py measures, in counted time.
 
-    A round takes about 50 s of processor time, boots included. One run of five came to a stand in a
-    later round, for a reason not found yet: the rounds before it count.
+    A round takes about 50 s of processor time, boots included. At times the emulation comes to a
+    stand, its clock with it, whatever runs in it: the rounds before that count.
     """
     kernel = subprocess.run([ROOT / "scripts/guest-kernel", "--print-dir", "microvm"], check=True,
                             capture_output=True, text=True).stdout.strip()
