@@ -53,6 +53,7 @@ TEST(CapabilitiesTest, WhatAClientTakesAwayIsNotLookedFor) {
   const std::vector<Capability> needed = Needed();
   const auto none = [](int) { return 0; };
   std::vector<CapabilityModifier> all;
+  all.reserve(needed.size() + 1);
   for (const Capability& capability : needed) all.push_back({capability.number, false});
   EXPECT_TRUE(CheckCapabilities(needed, none, "/dev/kvm", all));
   all.push_back({.number = needed.front().number});  // and back again
