@@ -32,7 +32,7 @@ class TemporaryDirectory {
 
   // Creates a file and gives its path.
   std::string Write(std::string_view name, std::string_view content) const {
-    const std::string path = Path(name);
+    std::string path = Path(name);
     std::ofstream(path, std::ios::binary) << content;
     return path;
   }

@@ -62,6 +62,8 @@ class PageDeliverer {
   }
 
   void Deliver(uint64_t address, std::span<const std::byte> page) {
+    // Before whoever waits for it can go on.
+    delivered_.fetch_add(1, std::memory_order_relaxed);
     int result;
     do {
       if (IsRemoved(address)) {
@@ -77,7 +79,6 @@ class PageDeliverer {
       }
     } while (result < 0 && errno == EAGAIN);
     EMBER_CHECK(result == 0 || errno == EEXIST);
-    delivered_.fetch_add(1, std::memory_order_relaxed);
   }
 
   bool IsRemoved(uint64_t address) const {
