@@ -16,6 +16,8 @@
 namespace ember::kvm {
 namespace {
 
+constexpr int kRemovalTries = 16;
+
 uint32_t SlotFlags(Access access, DirtyLog log) {
   uint32_t flags = 0;
   if (access == Access::kReadOnly) flags |= KVM_MEM_READONLY;
@@ -138,8 +140,12 @@ Result<std::vector<WrittenPages>> Vm::TakeWrittenPages() {
 
 void Vm::RemoveMemorySlot(uint32_t number) {
   const MutexLock lock(slots_mutex_);
-  // A size of 0 removes a slot; the kernel refuses that of no slot that is there.
-  const Status removed = SetMemorySlot(fd_, number, {}, nullptr, 0);
+  // A size of 0 removes a slot; the kernel refuses that of no slot that is there, but may lack the
+  // memory for it at times. Not to go on without: the guest would have memory that is another's.
+  Status removed = SetMemorySlot(fd_, number, {}, nullptr, 0);
+  for (int tries = 1; !removed && tries < kRemovalTries; ++tries) {
+    removed = SetMemorySlot(fd_, number, {}, nullptr, 0);
+  }
   EMBER_CHECK(removed.has_value());
   slots_[number].reset();
 }
