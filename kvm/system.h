@@ -39,7 +39,8 @@ class System {
   size_t run_area_bytes() const { return run_area_bytes_; }
   // How many bits a guest-physical address can have here. Takes a third of a millisecond.
   Result<uint32_t> PhysicalAddressBits() const;
-  // The answer to KVM_CHECK_EXTENSION: 0 where the capability is missing.
+  // The answer to KVM_CHECK_EXTENSION: 0 where the capability is missing; an error where KVM fails
+  // to say.
   Result<int> QueryCapability(int number) const;
 
  private:
