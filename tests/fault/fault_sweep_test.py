@@ -26,7 +26,6 @@ import run
 from life import compile_guest, machine
 from sweep import Sweep
 
-NOT_RUN = 77
 HERE = Path(__file__).resolve().parent
 SECONDS = None if os.environ.get("EMBER_LONG_TESTS") else 30
 SEED = int(os.environ.get("EMBER_FAULT_SEED", random.randrange(1 << 32)))
@@ -100,15 +99,7 @@ class FaultSweep(unittest.TestCase):
         (directory / "fault_sites.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def main():
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
-        return NOT_RUN
-    socket.setdefaulttimeout(faulted_life.HANGS)
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(FaultSweep)
-    return run.run_here(suite, "fault_sweep_test")
-
-
 if __name__ == "__main__":
     machine.VMM = sys.argv[1]
-    sys.exit(main())
+    socket.setdefaulttimeout(faulted_life.HANGS)
+    sys.exit(run.run_with_kvm("fault_sweep_test", FaultSweep))

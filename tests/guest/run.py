@@ -15,6 +15,7 @@ import unittest
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+NOT_RUN = 77  # as CTest knows it
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TESTBED_FAILED = 125
@@ -100,6 +101,14 @@ def run_here(suite, entry):
     if output.startswith("xml:"):
         result.write(Path(output[len("xml:"):]) / f"{entry}.xml")
     return 0 if result.wasSuccessful() and result.testsRun else 1
+
+
+def run_with_kvm(entry, *cases):
+    """The same of classes of cases that need the host's /dev/kvm: without it says so, as NOT_RUN."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
+        return NOT_RUN
+    return run_here(unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase, cases)), entry)
 
 
 def run_names(names):

@@ -26,7 +26,6 @@ from pathlib import Path
 from life import compile_guest, in_own_network, Life, machine, MIB, TIMEOUT
 import run
 
-NOT_RUN = 77
 COMPILER = POLICY = None
 FILTERED = 2  # Seccomp in /proc/PID/task/TID/status
 
@@ -363,14 +362,6 @@ class Confinement(unittest.TestCase):
                 self.assertIsNotNone(ended)
 
 
-def main():
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
-        return NOT_RUN
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Confinement)
-    return run.run_here(suite, "confinement_test")
-
-
 if __name__ == "__main__":
     machine.VMM, COMPILER, POLICY = sys.argv[1:]
-    sys.exit(main())
+    sys.exit(run.run_with_kvm("confinement_test", Confinement))

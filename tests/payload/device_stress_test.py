@@ -21,7 +21,6 @@ from host_load import HostLoad
 import run
 from storm import Storm
 
-NOT_RUN = 77
 LONG = bool(os.environ.get("EMBER_LONG_TESTS"))
 SECONDS = int(os.environ.get("EMBER_STRESS_SECONDS", 1800 if LONG else 12))
 WARM_UP_SECONDS = 60 if LONG else 8
@@ -140,14 +139,6 @@ class DeviceStress(unittest.TestCase):
             self.assertEqual(failures, set())
 
 
-def main():
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
-        return NOT_RUN
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(DeviceStress)
-    return run.run_here(suite, "device_stress_test")
-
-
 if __name__ == "__main__":
     machine.VMM, = sys.argv[1:]
-    sys.exit(main())
+    sys.exit(run.run_with_kvm("device_stress_test", DeviceStress))

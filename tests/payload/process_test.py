@@ -24,7 +24,6 @@ import machine  # noqa: E402
 import run  # noqa: E402
 from benchmarks import payload  # noqa: E402
 
-NOT_RUN = 77
 # mov dx, 0x64; mov al, 0xfe; out dx, al; hlt
 RESET = b"\x66\xba\x64\x00\xb0\xfe\xee\xf4\xeb\xfd"
 HALT = b"\xf4\xeb\xfd"
@@ -323,14 +322,6 @@ def unix_sockets(directory):
     return {line.split()[-1] for line in lines if f"{directory}/" in line}
 
 
-def main():
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
-        return NOT_RUN
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Process)
-    return run.run_here(suite, "process_test")
-
-
 if __name__ == "__main__":
     machine.VMM = sys.argv[1]
-    sys.exit(main())
+    sys.exit(run.run_with_kvm("process_test", Process))

@@ -4,7 +4,6 @@ The guest is that of life_guest.c, saved once it has driven a device of every ki
 GTEST_OUTPUT says, as GoogleTest does.
 """
 
-import os
 import re
 import select
 import socket
@@ -18,7 +17,6 @@ from life import compile_guest, Life, machine, MIB, TIMEOUT
 from page_fault_handler import Handler
 import run
 
-NOT_RUN = 77
 NET, VSOCK = 1, 19
 MARK = b"of the copy".ljust(512, b".")
 DISKS = ["sync", "async", "own", "base"]
@@ -291,14 +289,6 @@ class Restore(unittest.TestCase):
             self.assertGreaterEqual(handler.delivered, 31)
 
 
-def main():
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
-        return NOT_RUN
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Restore)
-    return run.run_here(suite, "restore_test")
-
-
 if __name__ == "__main__":
     machine.VMM = sys.argv[1]
-    sys.exit(main())
+    sys.exit(run.run_with_kvm("restore_test", Restore))

@@ -25,7 +25,6 @@ import machine  # noqa: E402
 import run  # noqa: E402
 from benchmarks import payload  # noqa: E402
 
-NOT_RUN = 77
 KILLS = 200 if os.environ.get("EMBER_LONG_TESTS") else 8  # of each of the tests
 TIMEOUT = 60
 MEMORY_MIB = 32
@@ -270,15 +269,6 @@ class Merging(unittest.TestCase):
             self.assertIn(str(state), self.merge(state))
 
 
-def main():
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        print("NOT RUN: payload tier: no /dev/kvm to use", file=sys.stderr)
-        return NOT_RUN
-    suite = unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase,
-                                   (Kills, Merging)))
-    return run.run_here(suite, "snapshot_kill_test")
-
-
 if __name__ == "__main__":
     machine.VMM, SNAPSHOT_PROGRAM = sys.argv[1:]
-    sys.exit(main())
+    sys.exit(run.run_with_kvm("snapshot_kill_test", Kills, Merging))
