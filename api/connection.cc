@@ -1,10 +1,11 @@
 #include "api/connection.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+
+#include "base/unix_socket.h"
 
 namespace ember::api {
 namespace {
@@ -17,16 +18,10 @@ bool MayPass(int error_number) {
 // this, and its place in the journal.
 constexpr int kStreamBufferBytes = 16384;
 
-// Whether the client has closed its socket, and not only its sending half.
-bool HasGone(int fd) {
-  pollfd poll_fd{.fd = fd, .events = 0, .revents = 0};
-  return ::poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
-}
-
 }  // namespace
 
 void Connection::OnHangUp() {
-  if (HasGone(socket_.get())) broken_ = true;
+  if (IsHungUp(socket_)) broken_ = true;
 }
 
 std::optional<EventLoop::Interest> Connection::awaits() const {

@@ -1,5 +1,6 @@
 #include "base/unix_socket.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -73,6 +74,11 @@ Result<Fd> ConnectUnix(const std::string& path) {
     return Error::FromErrno("connect", path);
   }
   return fd;
+}
+
+bool IsHungUp(const Fd& socket) {
+  pollfd poll_fd{.fd = socket.get(), .events = 0, .revents = 0};
+  return ::poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 }  // namespace ember

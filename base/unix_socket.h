@@ -53,6 +53,9 @@ class UnixListener {
 // full, that is an error (EAGAIN) as where nobody listens.
 Result<Fd> ConnectUnix(const std::string& path);
 
+// Whether the other end of a connection is closed, and not only shut down for sending.
+bool IsHungUp(const Fd& socket);
+
 }  // namespace ember
 
 #endif  // EMBER_BASE_UNIX_SOCKET_H_

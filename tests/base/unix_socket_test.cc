@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <optional>
@@ -91,6 +92,18 @@ TEST(ConnectUnixTest, DoesNotWaitForAFullBacklog) {
   const auto first = ConnectUnix(directory.Path("v.sock"));
   ASSERT_TRUE(first);
   EXPECT_EQ(ConnectUnix(directory.Path("v.sock")).error().error_number(), EAGAIN);
+}
+
+TEST(IsHungUpTest, IsTrueOnceTheOtherEndIsClosedAndNotOnlyShutDown) {
+  std::array<int, 2> fds{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()), 0);
+  const Fd here(fds[0]);
+  Fd there(fds[1]);
+  EXPECT_FALSE(IsHungUp(here));
+  ASSERT_EQ(::shutdown(there.get(), SHUT_WR), 0);
+  EXPECT_FALSE(IsHungUp(here));
+  there.Reset();
+  EXPECT_TRUE(IsHungUp(here));
 }
 
 }  // namespace

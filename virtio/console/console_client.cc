@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/unix_socket.h"
+
 namespace ember::virtio {
 
 Status ConsoleClient::Watch() {
@@ -120,6 +122,10 @@ void ConsoleClient::HangUp() {
   ::shutdown(fd_.get(), SHUT_WR);
   gone_ = true;
   readable_ = true;
+}
+
+void ConsoleClient::LookWhetherGone() {
+  if (!gone_ && IsHungUp(fd_)) HangUp();
 }
 
 void ConsoleClient::Finish() {

@@ -61,6 +61,8 @@ class ConsoleClient {
 
   // The other end is closed: no more output. What it had written before is still input.
   void HangUp();
+  // The same where it is so and nobody has said it yet.
+  void LookWhetherGone();
   bool gone() const { return gone_; }
   // Nothing can come of it any more.
   bool finished() const { return gone_ && input_ended_; }

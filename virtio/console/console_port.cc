@@ -146,6 +146,7 @@ Status ConsolePort::Attach(Fd fd, ConsoleOpening opening) {
 
 Status ConsolePort::Add(Fd fd, ConsoleOpening opening) {
   if (clients_.size() >= kMaxClients) {
+    for (const auto& client : clients_) client->LookWhetherGone();
     // One that only waits for the guest to take its last words makes place.
     const auto gone =
         std::ranges::find_if(clients_, [](const auto& client) { return client->gone(); });

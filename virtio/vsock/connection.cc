@@ -1,6 +1,5 @@
 #include "virtio/vsock/connection.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -9,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/unix_socket.h"
 #include "virtio/vsock/connect_line.h"
 
 namespace ember::virtio {
@@ -17,12 +17,6 @@ namespace {
 constexpr uint32_t kReceive = VIRTIO_VSOCK_SHUTDOWN_RCV;
 constexpr uint32_t kSend = VIRTIO_VSOCK_SHUTDOWN_SEND;
 constexpr uint32_t kBothWays = kReceive | kSend;
-
-// The socket's other end was closed, not only shut down for sending.
-bool IsHungUp(const Fd& socket) {
-  pollfd poll_fd{.fd = socket.get(), .events = 0, .revents = 0};
-  return ::poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
-}
 
 bool IsForLater(int error_number) { return error_number == EAGAIN || error_number == EINTR; }
 

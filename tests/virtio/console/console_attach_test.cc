@@ -239,6 +239,18 @@ TEST(ConsoleHandedClientTest, OneTooManyIsRefusedInWords) {
   EXPECT_EQ(handed.Read(), "");
 }
 
+TEST(ConsoleHandedClientTest, TakesThePlaceOfOneWhoseGoingNobodyHasSeenYet) {
+  ConsoleBench bench;
+  bench.guest->StartAndOpen();
+  std::deque<ConsoleSocket> clients;
+  for (size_t i = 0; i < ConsolePort::kMaxClients; ++i) clients.push_back(bench.Attach(0));
+  clients.pop_front();  // and the device does not run
+  Handed handed;
+  EXPECT_TRUE(bench.device->Attach(0, std::move(handed.there), {.greeting = "hello"}));
+  EXPECT_EQ(handed.Read(), "hello");
+  EXPECT_EQ(bench.device->metrics().refused_clients.value(), 0U);
+}
+
 TEST(ConsoleHandedClientTest, ASizeThatIsGivenDirectlyReachesTheGuest) {
   ConsoleBench bench;
   bench.guest->StartAndOpen();
