@@ -1,11 +1,11 @@
 """Snapshots of Linux under load: restored in new processes, where the load goes on and verifies."""
 
 import os
-import random
 import subprocess
 import time
 import unittest
 
+from chance import seeded_random
 from machine import Machine, device_machine, drive
 from test_block import MIB, fio, sparse
 
@@ -27,9 +27,7 @@ class Snapshots(unittest.TestCase):
     """One guest after the other; each goes on as the next."""
 
     def setUp(self):
-        seed = int(os.environ.get("EMBER_SEED", time.time_ns() % 1000000))
-        print(f"  EMBER_SEED={seed}", flush=True)
-        self.random = random.Random(seed)
+        self.random = seeded_random()
 
     def start(self, **options):
         vm = device_machine(**options)

@@ -8,7 +8,6 @@ it 25 times as long. Writes JUnit XML where GTEST_OUTPUT says, as GoogleTest doe
 
 import json
 import os
-import random
 import socket
 import struct
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/guest"), str(ROOT / "scripts")]
 
+from chance import seeded_random  # noqa: E402
 import machine  # noqa: E402
 import run  # noqa: E402
 from benchmarks import payload  # noqa: E402
@@ -77,9 +77,7 @@ class Guest(machine.Machine):
 
 class Kills(unittest.TestCase):
     def setUp(self):
-        seed = int(os.environ.get("EMBER_SEED", time.time_ns() % 1000000))
-        print(f"  EMBER_SEED={seed}", flush=True)
-        self.random = random.Random(seed)
+        self.random = seeded_random()
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
         self.directory = Path(temporary.name)
