@@ -3,8 +3,6 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,6 +13,7 @@
 #include "base/thread.h"
 #include "tests/api/api_fixture.h"
 #include "tests/api/guest_console.h"
+#include "tests/base/open_descriptors.h"
 
 // GET and PATCH /console over the socket: connections that become a console's.
 namespace ember::api {
@@ -32,11 +31,6 @@ constexpr size_t kMib = size_t{1} << 20;
 
 std::string Attaching(std::string_view path = "/console", std::string_view fields = kUpgrade) {
   return Concat("GET ", path, " HTTP/1.1\r\nHost: localhost\r\n", fields, "\r\n");
-}
-
-size_t CountDescriptors() {
-  const std::filesystem::directory_iterator begin("/proc/self/fd");
-  return static_cast<size_t>(std::distance(begin, {}));
 }
 
 class ConsoleEndpointTest : public ApiTest {
@@ -257,13 +251,13 @@ TEST_F(ConsoleEndpointTest, WhoIsAttachedIsNoConnectionOfTheApisAnyMore) {
 TEST_F(ConsoleEndpointTest, AThousandThatVanishLeaveNothing) {
   Begin();
   Call("GET", "/version");
-  const size_t before = CountDescriptors();
+  const size_t before = OpenDescriptors();
   for (int i = 0; i < 1000; ++i) {
     ApiClient client = Connect();
     ASSERT_TRUE(client.Send(Concat(Attaching(), i % 3 == 0 ? "input" : "")));
     if (i % 2 == 0) client.Receive();
   }
-  while (CountDescriptors() > before) ASSERT_EQ(Call("GET", "/version").status, 200);
+  while (OpenDescriptors() > before) ASSERT_EQ(Call("GET", "/version").status, 200);
   Attach();
 }
 

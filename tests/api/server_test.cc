@@ -20,6 +20,7 @@
 
 #include "base/journal.h"
 #include "tests/api/api_fixture.h"
+#include "tests/base/open_descriptors.h"
 
 // Sockets, threads and many clients.
 namespace ember::api {
@@ -47,11 +48,6 @@ class ServerTest : public ApiTest {
   static inline const std::string kAction =
       RequestBytes("PATCH", "/machine-config", R"({"vcpu_count":2})");
 };
-
-size_t OpenDescriptors() {
-  const std::filesystem::directory_iterator all("/proc/self/fd");
-  return static_cast<size_t>(std::distance(begin(all), end(all)));
-}
 
 TEST_F(ServerTest, AcceptsBeforeItAnswers) {
   auto server = Server::Listen({.socket_path = socket_path()});

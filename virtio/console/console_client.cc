@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cinttypes>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 
@@ -121,7 +122,19 @@ void ConsoleClient::HangUp() {
   // Where it was the host that failed, and not the other end, that learns of it.
   ::shutdown(fd_.get(), SHUT_WR);
   gone_ = true;
-  readable_ = true;
+  readable_ = HasInput();
+  input_ended_ = !readable_;
+}
+
+bool ConsoleClient::HasInput() const {
+  if (!opening_.input.empty()) return true;
+  std::byte byte{};
+  iovec room{.iov_base = &byte, .iov_len = 1};
+  msghdr message{};
+  message.msg_iov = &room;
+  message.msg_iovlen = 1;
+  const ssize_t count = ::recvmsg(fd_.get(), &message, MSG_PEEK | MSG_DONTWAIT);
+  return count > 0 || (count < 0 && errno == EINTR);  // Receive() will know
 }
 
 void ConsoleClient::LookWhetherGone() {

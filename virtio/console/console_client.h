@@ -59,7 +59,8 @@ class ConsoleClient {
   // How much of the input was put into `room`, which is not empty; 0: there is none now.
   size_t Receive(std::span<iovec> room);
 
-  // The other end is closed: no more output. What it had written before is still input.
+  // The other end is closed: no more output. What it had written before is still input, and the
+  // client stays until that is taken.
   void HangUp();
   // The same where it is so and nobody has said it yet.
   void LookWhetherGone();
@@ -76,6 +77,7 @@ class ConsoleClient {
   size_t Gather(const OutputLog& log, std::span<iovec, 4> pieces);
   void Advance(size_t sent);
   size_t ReceiveOpening(std::span<iovec> room);
+  bool HasInput() const;
   void Unwatch();
 
   Fd fd_;

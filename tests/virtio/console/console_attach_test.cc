@@ -14,6 +14,7 @@
 
 #include "base/concat.h"
 #include "base/log.h"
+#include "tests/base/open_descriptors.h"
 #include "tests/virtio/console/console_bench.h"
 
 namespace ember::virtio::testing {
@@ -91,6 +92,20 @@ TEST(ConsoleAttachTest, APortWithoutALogIsOpenWhileSomebodyIsAttached) {
   bench.rig->Pump();
   EXPECT_THAT(bench.guest->TakeControl(),
               ::testing::ElementsAre(ControlMessage{1, kPortOpen, 0, ""}));
+}
+
+// Otherwise its descriptor would stay for as long as the guest asks for no input.
+TEST(ConsoleAttachTest, AClientThatGoesWithoutAWordIsGoneThoughTheGuestTakesNoInput) {
+  ConsoleBench bench;
+  bench.guest->StartAndOpen();
+  const size_t before = OpenDescriptors();
+  {
+    ConsoleSocket client = bench.Attach(0);
+    bench.rig->Pump();
+    EXPECT_EQ(OpenDescriptors(), before + 2);  // both ends
+  }
+  bench.rig->Pump();
+  EXPECT_EQ(OpenDescriptors(), before);
 }
 
 TEST(ConsoleAttachTest, ClientsComeAndGoForEver) {
