@@ -145,7 +145,7 @@ class Runner:
             self.command("clang-tidy", [sys.executable, "scripts/lib/run_tidy.py", str(directory)])
 
     def stage_guest(self):
-        directory = self.build("release", ["ember-vmm"])
+        directory = self.build("release", ["ember-vmm", "ember-jailer"])
         if directory:
             self.ctest("guest", directory, "^guest$")
 

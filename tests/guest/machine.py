@@ -22,12 +22,14 @@ import time
 from pathlib import Path
 
 import images
+import jail
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients/python"))
 
 from ember import Transport, Vmm  # noqa: E402
 
 VMM = os.environ.get("EMBER_VMM", "ember-vmm")
+JAILER = os.environ.get("EMBER_JAILER")  # every machine is in a jail, where it is set
 
 # A guest of the test bed runs on an emulated processor: what takes a second on hardware may take a
 # minute there. Nothing waits this long unless it is broken.
@@ -54,14 +56,25 @@ class Machine(Vmm):
         self.devices = list(devices)  # (path, body) of a PUT
         self.commands = 0
         self.guest_ranges = []
+        self.named_later = []  # files that it is given after the launch
+        self.jail = jail.Jail(JAILER, VMM) if JAILER else None
 
     def __enter__(self):
         return self
 
     def launch(self):
         """Starts the process and waits until its socket takes connections."""
+        if self.jail:
+            self.jail.open([Path(self.socket_path), *jail.paths_in(
+                [self.boot_source, self.drives, [body for _, body in self.devices], self.named_later])])
+            self.program = str(self.jail.program)
         super().launch()
         return self
+
+    def close(self):
+        super().close()
+        if self.jail:
+            self.jail.remove()
 
     def request(self, method, path, body=None):
         """One API call; returns the status and the decoded answer."""

@@ -6,20 +6,23 @@ import subprocess
 import time
 from pathlib import Path
 
+import jail
+
 
 def run(line):
     subprocess.run(line.split(), check=True, capture_output=True)
 
 
 class Tap:
-    """A tap device with the first address of a network; the guest takes the second."""
+    """A tap device with the first address of a network; the guest takes the second. A machine in a jail
+    may use it, too."""
 
     def __init__(self, name, network, *flags):
         self.name = name
         hosts = list(ipaddress.ip_network(network).hosts())
         self.host, self.guest = str(hosts[0]), str(hosts[1])
         self.guest_cidr = f"{self.guest}/{ipaddress.ip_network(network).prefixlen}"
-        run(f"ip tuntap add {name} mode tap vnet_hdr {' '.join(flags)}")
+        run(f"ip tuntap add {name} mode tap user {jail.USER} vnet_hdr {' '.join(flags)}")
         run(f"ip addr add {self.host}/{ipaddress.ip_network(network).prefixlen} dev {name}")
         run(f"ip link set {name} up")
 

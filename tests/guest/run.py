@@ -133,6 +133,8 @@ def run_outside(options):
     images = options.build / "guest-images"
     environment = dict(os.environ, EMBER_IMAGES=str(images), EMBER_VMM=str(options.vmm),
                        PYTHONDONTWRITEBYTECODE="1")
+    if options.jailer:
+        environment["EMBER_JAILER"] = str(options.jailer)
     results = Path(os.environ.get("EMBER_RESULTS_DIR", options.build / "results" / "guest"))
     words = [ROOT / "scripts/testbed", "--results", str(results), "--timeout",
              str(options.timeout), "--memory", str(options.memory), "--", sys.executable, __file__,
@@ -150,6 +152,7 @@ def main():
     parser.add_argument("module")
     parser.add_argument("--entry", required=True, help="the CTest entry's name")
     parser.add_argument("--vmm", type=Path)
+    parser.add_argument("--jailer", type=Path, help="have every machine in a jail of this program's")
     parser.add_argument("--build", type=Path, default=ROOT / "build")
     parser.add_argument("--memory", type=int, default=6144, help="of the test bed, MiB")
     parser.add_argument("--timeout", type=int,

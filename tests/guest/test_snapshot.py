@@ -19,6 +19,8 @@ class Restored(Machine):
     def __init__(self, saved, state, memory):
         super().__init__(saved.boot_source["kernel_image_path"])
         self.commands = saved.commands
+        self.drives, self.devices = saved.drives, saved.devices  # that the snapshot names
+        self.named_later = [state, memory]
         self.launch()
         self.restore(state, memory)
 
@@ -99,6 +101,7 @@ class Snapshots(unittest.TestCase):
         self.memory.rename(self.files / "elsewhere")
         other = Machine(vm.boot_source["kernel_image_path"])
         self.addCleanup(other.close)
+        other.named_later = [self.state, self.memory, vm.drives]
         other.launch()
         status, answer = other.request("PUT", "/snapshot/load", body)
         self.assertEqual(status, 400)
