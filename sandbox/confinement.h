@@ -31,12 +31,18 @@ Status Prepare(std::optional<OwnedFilters> filters);
 
 // Gives up the calling thread's capabilities and puts the filter of `kind` on it. Without Prepare()
 // nothing happens. Where the host refuses, which is for lack of memory or a filter from a file that
-// makes no sense, logs why and ends the process.
+// makes no sense, logs why and ends the process. Threads that open no files may open none (see
+// LimitFiles()) from then on.
 void Confine(ThreadKind kind);
 
 // Limits the calling thread, the worker and those that these start from now on to the files of the
 // rules, for good. Nothing happens without Prepare(), nor where the kernel cannot, which is logged.
 Status LimitFiles(std::span<const FileRule> rules);
+
+// For a machine that needs no io_uring: the worker and those that it starts make none from now on,
+// for what a ring does no filter sees. The call fails with EPERM. Nothing happens without
+// Prepare().
+Status ForbidRings();
 
 // Whether the calling thread has put on its filter.
 bool IsConfined();

@@ -18,13 +18,15 @@ namespace {
 struct RulesetAttributes {
   uint64_t files = 0;
   uint64_t network = 0;
+  uint64_t scopes = 0;
 };
-static_assert(sizeof(RulesetAttributes) == 16);
+static_assert(sizeof(RulesetAttributes) == 24);
 
 // <linux/landlock.h> of Debian 12 ends before these.
 constexpr uint64_t kTruncate = uint64_t{1} << 14;
 constexpr uint64_t kDeviceRequest = uint64_t{1} << 15;
 constexpr uint64_t kTcp = 3;  // to bind and to connect
+constexpr uint64_t kAbstractSockets = 1;
 
 // What came with which version of the interface; the first has all before LANDLOCK_ACCESS_FS_REFER.
 constexpr uint64_t kFirstFiles = LANDLOCK_ACCESS_FS_REFER - 1;
@@ -34,7 +36,8 @@ struct Addition {
 };
 constexpr std::array kAdditions = {
     Addition{2, {.files = LANDLOCK_ACCESS_FS_REFER}}, Addition{3, {.files = kTruncate}},
-    Addition{4, {.network = kTcp}}, Addition{5, {.files = kDeviceRequest}}};
+    Addition{4, {.network = kTcp}}, Addition{5, {.files = kDeviceRequest}},
+    Addition{6, {.scopes = kAbstractSockets}}};
 
 constexpr uint64_t kReadRights = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 constexpr uint64_t kWriteRights =
@@ -72,6 +75,7 @@ RulesetAttributes AllOf(long version) {
     if (addition.version > version) break;
     all.files |= addition.rights.files;
     all.network |= addition.rights.network;
+    all.scopes |= addition.rights.scopes;
   }
   return all;
 }

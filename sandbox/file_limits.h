@@ -9,7 +9,7 @@
 #include "base/result.h"
 
 // What a thread may do with paths (landlock(7)): for good, and whoever it runs as. What is open
-// stays open, and connecting to a Unix socket is none of it.
+// stays open, and connecting to a Unix socket by its path is none of it.
 namespace ember::sandbox {
 
 enum class FileUse : uint8_t {
@@ -29,7 +29,7 @@ struct FileRule {
 
 // Whatever no rule gives is refused with EACCES; so are, wherever that is, to execute a file, to
 // make directories, devices, pipes and symbolic links, to move files between directories, to mount,
-// to trace processes that are not limited so, and TCP.
+// to trace processes that are not limited so, TCP, and to connect to others' abstract sockets.
 class FileLimits {
  public:
   // A rule for what is not there gives nothing. Where the kernel knows only a part of this, that is

@@ -111,6 +111,15 @@ FilterSet Borrow(const OwnedFilters& filters) {
   return borrowed;
 }
 
+std::vector<sock_filter> ForProcess(uint32_t process, std::span<const sock_filter> filter) {
+  constexpr uint16_t kIsEqual = BPF_JMP | BPF_JEQ | BPF_K;
+  std::vector<sock_filter> out(filter.begin(), filter.end());
+  for (sock_filter& instruction : out) {
+    if (instruction.code == kIsEqual && instruction.k == kOwnProcess) instruction.k = process;
+  }
+  return out;
+}
+
 std::vector<std::byte> WriteFilterFile(const FilterSet& filters) {
   std::vector<std::byte> out;
   Append(out, kMagic, kMagic.size());

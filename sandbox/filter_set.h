@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +25,13 @@ using OwnedFilters = std::array<std::vector<sock_filter>, kThreadKinds>;
 FilterSet BuiltInFilters();
 
 FilterSet Borrow(const OwnedFilters& filters);
+
+// What a filter compares with where it means the process that puts it on, which nobody knows when
+// filters are compiled; more than a process's number can be. OWN_PROCESS in a policy.
+inline constexpr uint32_t kOwnProcess = 0x6f776e21;
+
+// The filter with `process` in place of that.
+std::vector<sock_filter> ForProcess(uint32_t process, std::span<const sock_filter> filter);
 
 // The file's form (docs/seccomp.md), little-endian: "EMBRSECC", u32 version, u32 AUDIT_ARCH_* of
 // the processor, u32 count; then each filter: a name of 16 bytes padded with 0, u32 count of

@@ -178,6 +178,10 @@ Status Process::BeforeGuest(const vmm::VmConfig& config) {
   if (sandbox::IsConfined()) return {};  // the worker
   TRY(TakeTerminal());
   TRY(sandbox::LimitFiles(FilesFor(config)));
+  const bool has_rings = std::ranges::any_of(config.drives, [](const vmm::DriveConfig& drive) {
+    return drive.io_engine == vmm::IoEngine::kAsync;
+  });
+  if (!has_rings) TRY(sandbox::ForbidRings());
   ReleaseProgramPages();
   sandbox::Confine(sandbox::ThreadKind::kVmm);
   return {};

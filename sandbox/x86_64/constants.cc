@@ -19,6 +19,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include "sandbox/filter_set.h"
+
 namespace ember::sandbox {
 namespace {
 
@@ -154,6 +156,7 @@ constexpr auto kConstants = std::to_array<Constant>({
     EMBER_CONSTANT(TUNSETOFFLOAD),
     EMBER_CONSTANT(TUNSETQUEUE),
     EMBER_CONSTANT(TUNSETVNETHDRSZ),
+    {"OWN_PROCESS", kOwnProcess},
     {"SIGRTMIN", kFirstRealTimeSignal},
     // The number holds the size of a structure that ends in a flexible array, which <linux/kvm.h>
     // makes longer in C++ than the kernel has it.

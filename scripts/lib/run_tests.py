@@ -129,7 +129,7 @@ class Runner:
             self.ctest("fuzz", directory, "^fuzz$")
 
     def stage_payload(self):
-        directory = self.build("release", ["ember-vmm", "ember-jailer", "ember-snapshot",
+        directory = self.build("release", ["ember-vmm", "ember-vmm-backdoor", "ember-jailer", "ember-snapshot",
                                            "payload_test", "api_probe", "exit_probe"])
         if directory:
             self.ctest("payload", directory, "^payload$")

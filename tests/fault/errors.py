@@ -81,7 +81,7 @@ BEFORE_OTHERS = [
 ]
 
 # The process aborts rather than go on without what confines it.
-ABORTS = {"ember::sandbox::PutOn", "ember::sandbox::DropCapabilities"}
+ABORTS = {"ember::sandbox::PutOn", "ember::sandbox::DropCapabilities", "ember::sandbox::FileLimits::Enter"}
 
 
 def number_of(action):

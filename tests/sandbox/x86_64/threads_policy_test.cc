@@ -123,6 +123,18 @@ TEST(ThreadsPolicyTest, NoThreadLeavesTheProcessOrGainsPower) {
   }
 }
 
+TEST(ThreadsPolicyTest, SignalsGoToTheProcessThatPutsTheFilterOnAlone) {
+  constexpr uint32_t kProcess = 4321;
+  for (const ThreadKind kind : kAll) {
+    const std::vector<sock_filter> filter = ForProcess(kProcess, FilterOf(kind));
+    EXPECT_EQ(Judge(filter, {"tgkill", {kProcess, 1, SIGABRT}}), Verdict::kAllow) << NameOf(kind);
+    EXPECT_EQ(Judge(filter, {"tgkill", {kProcess, 1, SIGKILL}}), Verdict::kTrap) << NameOf(kind);
+    for (const uint32_t other : {0U, 1U, kProcess + 1, kOwnProcess, ~0U}) {
+      EXPECT_EQ(Judge(filter, {"tgkill", {other, 1, SIGABRT}}), Verdict::kTrap) << NameOf(kind);
+    }
+  }
+}
+
 TEST(ThreadsPolicyTest, OnlyUnixSocketsAreMade) {
   for (const ThreadKind kind : kAll) {
     for (const int family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK}) {
