@@ -70,7 +70,7 @@ class AcpiEventRegister final : public BusDevice {
 
   // Pressed again before the guest has looked, it is one press.
   void PressPowerButton() { Raise(kPowerButton); }
-  // The machine is a copy: its generation id is another one now.
+  // The machine is a copy: its generation id is another one now, and so is that of its VMClock.
   void AnnounceGeneration() { Raise(kNewGeneration); }
 
  private:

@@ -47,6 +47,8 @@ struct Platform {
   // 16 bytes of RAM by which a guest tells that it is a copy of another (Microsoft's "Virtual
   // Machine Generation ID"); reserved in its memory map.
   std::optional<GuestAddress> generation_id;
+  // A page of RAM with VMClock's structure (devices/vm_clock.h); reserved in its memory map.
+  std::optional<GuestRange> vm_clock;
 };
 
 // How the guest learns of the platform. Exactly one is handed over, so that no device shows twice.

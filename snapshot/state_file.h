@@ -14,7 +14,7 @@
 namespace ember::snapshot {
 
 // What this build writes, and the newest that it reads. It reads all before it too.
-inline constexpr uint32_t kStateVersion = 1;
+inline constexpr uint32_t kStateVersion = 2;
 inline constexpr size_t kStateHeaderBytes = 32;
 // No file is longer: 32 vCPUs and every device need a hundredth of it.
 inline constexpr uint64_t kMaxStateFileBytes = uint64_t{64} << 20;

@@ -78,8 +78,12 @@ class Board {
   Status SendCtrlAltDel();
   // Any thread.
   void PressPowerButton();
-  // Tells the guest that its generation id is another one. Once interrupt controllers are restored.
-  void AnnounceGeneration();
+  // Writes what a new machine's VMClock says. Of a snapshot's, memory has it already, or no guest
+  // knows of it.
+  Status ShowClock(const GuestMemory& memory) const;
+  // Gives the VMClock, where there is one, another generation, and tells the guest that its
+  // generation id is another one too. Once interrupt controllers are restored.
+  Status BeginGeneration(const GuestMemory& memory, uint64_t clock_generation);
   // Once no vCPU runs: writes what the guest has left in the console, not waiting long for a
   // reader.
   void DrainConsole();

@@ -160,6 +160,7 @@ Status VirtualMachine::Builder::LoadKernel(const kvm::Vcpu& boot_vcpu) const {
   const firmware::Platform platform =
       machine_->board_->Describe(*machine_->memory_, config_.machine.vcpu_count);
   TRY(WriteGenerationId(platform));
+  TRY(machine_->board_->ShowClock(*machine_->memory_));
   return LoadGuestKernel({.memory = *machine_->memory_,
                           .platform = platform,
                           .boot_source = *config_.boot_source,

@@ -15,18 +15,17 @@ constexpr uint8_t kEndTag = 0x79;
 constexpr uint8_t kMemory32FixedTag = 0x86;
 constexpr uint8_t kExtendedInterruptTag = 0x89;
 
-constexpr uint8_t kReadWrite = 1;
 constexpr uint8_t kDecode16Bits = 1;
 constexpr uint8_t kConsumer = 1U << 0;
 constexpr uint8_t kEdgeTriggered = 1U << 1;
 
 }  // namespace
 
-Resource Memory32Fixed(uint32_t base, uint32_t size_bytes) {
+Resource Memory32Fixed(uint32_t base, uint32_t size_bytes, MemoryUse use) {
   Bytes out;
   AppendLe(out, kMemory32FixedTag);
   AppendLe(out, uint16_t{9});  // bytes that follow
-  AppendLe(out, kReadWrite);
+  AppendLe(out, static_cast<uint8_t>(use));
   AppendLe(out, base);
   AppendLe(out, size_bytes);
   return {std::move(out)};

@@ -16,8 +16,9 @@ struct Resource {
   std::vector<std::byte> bytes;
 };
 
-// Read-write memory below 4 GiB.
-Resource Memory32Fixed(uint32_t base, uint32_t size_bytes);
+// Memory below 4 GiB.
+enum class MemoryUse : uint8_t { kReadOnly = 0, kReadWrite = 1 };
+Resource Memory32Fixed(uint32_t base, uint32_t size_bytes, MemoryUse use);
 // Ports, decoded in full.
 Resource IoPorts(uint16_t base, uint8_t count);
 // An extended interrupt descriptor: consumed, edge-triggered, active-high, exclusive.

@@ -19,6 +19,7 @@ namespace {
 constexpr uint8_t kRevision = 2;                // integers have 64 bits
 constexpr uint64_t kPowerButtonPressed = 0x80;  // ACPI 6.4, table 5.165
 constexpr uint64_t kGenerationChanged = 0x80;   // "Virtual Machine Generation ID"
+constexpr uint64_t kVmClockChanged = 0x80;      // any value will do
 
 // Where every PC has its keyboard controller.
 constexpr uint16_t kKeyboardDataPort = 0x60;
@@ -48,7 +49,8 @@ aml::Term VirtioMmio(const MmioDevice& device, size_t number) {
                      {aml::Name("_HID", aml::String("LNRO0005")),
                       aml::Name("_UID", aml::Integer(number)), aml::Name("_CCA", aml::Integer(1)),
                       Crs({aml::Memory32Fixed(static_cast<uint32_t>(ToInteger(device.range.start)),
-                                              static_cast<uint32_t>(device.range.size_bytes)),
+                                              static_cast<uint32_t>(device.range.size_bytes),
+                                              aml::MemoryUse::kReadWrite),
                            aml::EdgeInterrupt(device.gsi)})});
 }
 
@@ -88,6 +90,16 @@ aml::Term GenerationId(GuestAddress at) {
                  aml::Package({aml::Integer(address & 0xffffffff), aml::Integer(address >> 32)}))});
 }
 
+// Guests know it by either id. Nothing but its page is theirs.
+aml::Term VmClock(const GuestRange& page) {
+  return aml::Device(
+      "VCLK", {aml::Name("_HID", aml::String("AMZNC10C")),
+               aml::Name("_CID", aml::String("VMCLOCK")), aml::Name("_DDN", aml::String("VMCLOCK")),
+               Crs({aml::Memory32Fixed(static_cast<uint32_t>(ToInteger(page.start)),
+                                       static_cast<uint32_t>(page.size_bytes),
+                                       aml::MemoryUse::kReadOnly)})});
+}
+
 // Notifies `device` where `event` is in what the event register had.
 aml::Term NotifyOf(uint8_t event, std::string_view device, uint64_t notification) {
   return aml::If(aml::And(aml::Local(0), aml::Integer(event)),
@@ -95,12 +107,16 @@ aml::Term NotifyOf(uint8_t event, std::string_view device, uint64_t notification
 }
 
 // Its interrupt says that the event register has something; a read takes it.
-aml::Term EventDevice(const PowerControl& power, bool has_generation_id) {
+aml::Term EventDevice(const PowerControl& power, const Platform& platform) {
   const aml::Value gsi = aml::Integer(static_cast<uint32_t>(power.gsi));
   aml::Terms events{aml::Store(aml::Path("EVTS"), aml::Local(0)),
                     NotifyOf(AcpiEventRegister::kPowerButton, "\\_SB.PWRB", kPowerButtonPressed)};
-  if (has_generation_id) {
-    events.push_back(NotifyOf(AcpiEventRegister::kNewGeneration, "\\_SB.VGEN", kGenerationChanged));
+  constexpr uint8_t kNewGeneration = AcpiEventRegister::kNewGeneration;
+  if (platform.generation_id) {
+    events.push_back(NotifyOf(kNewGeneration, "\\_SB.VGEN", kGenerationChanged));
+  }
+  if (platform.vm_clock) {
+    events.push_back(NotifyOf(kNewGeneration, "\\_SB.VCLK", kVmClockChanged));
   }
   return aml::Device(
       "GED0", {aml::Name("_HID", aml::String("ACPI0013")), Crs({aml::EdgeInterrupt(power.gsi)}),
@@ -150,9 +166,10 @@ Result<std::vector<std::byte>> Dsdt(const Platform& platform) {
   if (platform.has_i8042) devices.push_back(Keyboard());
   if (platform.panic_port) devices.push_back(PanicReport(*platform.panic_port));
   if (platform.generation_id) devices.push_back(GenerationId(*platform.generation_id));
+  if (platform.vm_clock) devices.push_back(VmClock(*platform.vm_clock));
   if (platform.power) {
     devices.push_back(PowerButton());
-    devices.push_back(EventDevice(*platform.power, platform.generation_id.has_value()));
+    devices.push_back(EventDevice(*platform.power, platform));
   }
   aml::Terms all{aml::Scope("\\_SB", devices)};
   if (platform.power) all.push_back(SoftOff());

@@ -17,6 +17,7 @@
 //     0x9fc00  MP table (the EBDA's place, one of those that Linux searches)
 //     0xa0000  not RAM to the guest: once video memory and option ROMs
 //     0xe0000  ACPI tables
+//     0xfd000  VMClock
 //     0xfe000  generation id, which is a snapshot's name in its memory file
 //     0xff000  what a snapshot's memory file was merged from; nothing to the guest
 //    0x100000  kernel; the initrd is at the end of the RAM below 4 GiB
@@ -31,14 +32,16 @@ inline constexpr GuestAddress kPageTables{0x9000};
 inline constexpr GuestRange kCommandLineArea{GuestAddress{0x2'0000}, 0x1'0000};
 inline constexpr GuestRange kSetupDataArea{GuestAddress{0x3'0000}, 0x6'fc00};
 inline constexpr GuestRange kMpTableArea{GuestAddress{0x9'fc00}, 0x400};
-inline constexpr GuestRange kAcpiArea{GuestAddress{0xe'0000}, 0x1'e000};
+inline constexpr GuestRange kAcpiArea{GuestAddress{0xe'0000}, 0x1'd000};
+inline constexpr GuestAddress kVmClock{0xf'd000};
 inline constexpr GuestAddress kGenerationId{0xf'e000};
 inline constexpr GuestAddress kBaseMark{0xf'f000};
 inline constexpr GuestAddress kKernelStart{0x10'0000};
 
 static_assert(kSetupDataArea.start == kCommandLineArea.end());
 static_assert(kMpTableArea.start == kSetupDataArea.end());
-static_assert(kGenerationId == kAcpiArea.end());
+static_assert(kVmClock == kAcpiArea.end());
+static_assert(kGenerationId == kVmClock + kPageBytes);
 static_assert(kBaseMark == kGenerationId + kPageBytes);
 static_assert(kKernelStart == kBaseMark + kPageBytes);
 

@@ -140,8 +140,10 @@ TEST(AmlDefinitionTest, ScopesAndDevicesHoldTheirTerms) {
 }
 
 TEST(AmlResourceTest, ATemplateHoldsItsDescriptorsAndAnEndTag) {
-  EXPECT_EQ(Memory32Fixed(0xd0000000, 0x1000).bytes,
+  EXPECT_EQ(Memory32Fixed(0xd0000000, 0x1000, MemoryUse::kReadWrite).bytes,
             Of({0x86, 9, 0, 1, 0, 0, 0, 0xd0, 0, 0x10, 0, 0}));
+  EXPECT_EQ(Memory32Fixed(0xd0000000, 0x1000, MemoryUse::kReadOnly).bytes,
+            Of({0x86, 9, 0, 0, 0, 0, 0, 0xd0, 0, 0x10, 0, 0}));
   EXPECT_EQ(IoPorts(0x3f8, 8).bytes, Of({0x47, 1, 0xf8, 0x03, 0xf8, 0x03, 1, 8}));
   // Consumer, edge-triggered, active-high, exclusive.
   EXPECT_EQ(EdgeInterrupt(Gsi{0x123}).bytes, Of({0x89, 6, 0, 0x03, 1, 0x23, 0x01, 0, 0}));

@@ -6,6 +6,7 @@ of the snapshot when all are gone. Some each time; 50 with EMBER_LONG_TESTS. Wri
 GTEST_OUTPUT says, as GoogleTest does.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from life import machine
 import run
-from work import compile_work, FIRST_SEED, TIMEOUT, Work
+from work import Clock, compile_work, FIRST_SEED, NEW_GENERATION, TIMEOUT, Work
 
 CLONES = 50 if os.environ.get("EMBER_LONG_TESTS") else 8
 
@@ -52,6 +53,13 @@ class Clones(unittest.TestCase):
             vm.expect_progress(vm.report())
             vm.save("Full", self.origin / "state", self.origin / "memory")
 
+    @contextlib.contextmanager
+    def copy(self):
+        """The machine of the snapshot, with the files of the one that was saved."""
+        with Work(self.kernel, self.origin, 1) as vm:
+            vm.load(self.origin / "state", self.origin / "memory")
+            yield vm
+
     def clone(self, name, seed):
         vm = Clone(self.kernel, self.files / name, self.origin, seed).__enter__()
         self.addCleanup(vm.__exit__, None, None, None)
@@ -80,6 +88,25 @@ class Clones(unittest.TestCase):
         last.load_own()
         last.expect_progress(last.report())
         self.assertEqual(last.seeds, {FIRST_SEED})
+
+    def test_each_machine_of_a_snapshot_has_a_generation_of_its_own(self):
+        with Work(self.kernel, self.origin, 1) as vm:
+            vm.boot(io_engine="Sync")
+            self.assertEqual(vm.clock(), Clock(0, 0, 0, events=0))
+            vm.save("Full", self.origin / "state", self.origin / "memory")
+        generations = {0}
+        for number in range(1, 4):
+            # Each is a copy of the one before it.
+            with self.copy() as vm:
+                told = vm.clock()
+                self.assertEqual(told, Clock(2 * number, number, told.generation, events=NEW_GENERATION))
+                self.assertEqual(vm.clock(), told._replace(events=0))
+                vm.save("Full", self.origin / "state", self.origin / "memory")
+            generations.add(told.generation)
+        for _ in range(2):
+            with self.copy() as vm:
+                generations.add(vm.clock().generation)
+        self.assertEqual(len(generations), 6)
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ class Process(unittest.TestCase):
         self.assertRegex(done.stderr, r"(?m)^\S+ \[a-1:")
 
     def test_the_format_of_snapshots_is_told(self):
-        self.assertEqual(self.run_vmm("--snapshot-version").stdout, "v1.0.0\n")
+        self.assertEqual(self.run_vmm("--snapshot-version").stdout, "v2.0.0\n")
         golden = Path(__file__).parents[1] / "vmm/snapshot/golden/machine_v1_diff.bin"
         done = self.run_vmm("--describe-snapshot", str(golden))
         self.assertEqual(done.returncode, 0, done.stderr)

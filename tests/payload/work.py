@@ -5,6 +5,7 @@ import re
 import struct
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from life import compile_guest, machine, MIB, Peer
 
@@ -12,7 +13,19 @@ MEMORY_MIB = 16
 DISK_BYTES = MIB
 TIMEOUT = 300  # fifty machines at work share the processors
 FRAME_START = 14
+CLOCK_MAGIC = 0x4b4c4356
+CLOCK_CONSTANTS = 0x01ff0001  # version 1, no counter, TAI
+CLOCK_FLAGS = 1 << 8 | 1 << 9  # a generation counter, and notifications
+NEW_GENERATION = 2  # of ACPI's events
 FIRST_SEED = 0x5eed0000  # as the guest has it
+
+
+class Clock(NamedTuple):
+    """What changes of a VMClock."""
+    sequence: int
+    disruptions: int
+    generation: int
+    events: int
 
 
 def compile_work(directory, cpus):
@@ -97,6 +110,17 @@ class Work(machine.Machine):
         said = self.expect(f"(?s){re.escape(before)}(.*{line})", TIMEOUT)
         assert "BAD" not in said[1], f"{said[1]}\n{self.log()}"
         return tuple(tuple(map(int, said[group].split())) for group in (2, 3))
+
+    def clock(self):
+        """VMClock and the events of ACPI, which are taken."""
+        before = self.console()
+        self.type(b"c")
+        told = self.expect(f"(?s){re.escape(before)}.*clock ([\\d ]+)\n", TIMEOUT)[1]
+        magic, size, constants, flags, *rest = map(int, told.split())
+        assert (magic, size, flags) == (CLOCK_MAGIC, 4096, CLOCK_FLAGS), told
+        assert constants == CLOCK_CONSTANTS, hex(constants)
+        sequence, disruptions, low, high, events = rest
+        return Clock(sequence, disruptions, low | high << 32, events)
 
     def await_report(self, is_enough, what):
         """The first report of which `is_enough` says so."""

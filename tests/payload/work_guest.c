@@ -5,7 +5,7 @@
 // it: once told another one, a machine of a snapshot is unlike its brothers.
 //
 // Letters typed at the serial port: 'r' has it report, 's' and eight hexadecimal digits is a new
-// seed, 'q' ends it. Compiled with CPUS, and LAST_MIB, where RAM ends.
+// seed, 'c' has it tell of its VMClock, 'q' ends it. Compiled with CPUS, and LAST_MIB, where RAM ends.
 #include "queue_slots.inc"
 
 #define PAGE 4096u
@@ -238,6 +238,19 @@ static void report(uint32_t number) {
   say_field(disk_kept), say_field(frames_kept), say("\n");
 }
 
+// What the machine says of itself: VMClock's structure (<linux/vmclock-abi.h>), and what happened by
+// ACPI's event register, which is there once.
+#define CLOCK 0xfd000u
+#define EVENTS 0xc0001000u
+
+static void tell_clock(void) {
+  say("clock"), say_field(get(CLOCK)), say_field(get(CLOCK + 4));            // magic, size
+  say_field(get(CLOCK + 8)), say_field(get(CLOCK + 24));                     // constants, flags
+  say_field(get(CLOCK + 12)), say_field(get(CLOCK + 16));                    // sequence, disruptions
+  say_field(get(CLOCK + 104)), say_field(get(CLOCK + 108));                  // generation
+  say_field(*(volatile uint8_t*)EVENTS), say("\n");
+}
+
 static uint8_t letter(void) {
   while (!is_typed()) continue;
   return inb(0x3f8);
@@ -271,6 +284,7 @@ int main(void) {
     const uint8_t wish = inb(0x3f8);
     if (wish == 'r') report(reports++);
     if (wish == 's') take_seed();
+    if (wish == 'c') tell_clock();
     if (wish == 'q') outb(0x64, 0xfe);
   }
 }

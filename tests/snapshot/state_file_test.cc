@@ -17,7 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-const std::string kGolden = std::string(EMBER_SNAPSHOT_GOLDEN) + "/state_v1.bin";
+const std::string kGolden = std::string(EMBER_SNAPSHOT_GOLDEN) + "/state_v2.bin";
 
 std::vector<std::byte> SampleFile() { return EncodeStateFile(ToTree(Sample())); }
 
@@ -48,6 +48,14 @@ TEST(StateFileTest, IsTheGoldenFileByteForByte) {
     std::ofstream(kGolden, std::ios::binary) << AsText(SampleFile());
   }
   EXPECT_EQ(SampleFile(), AsBytes(TemporaryDirectory::Read(kGolden)));
+}
+
+TEST(StateFileTest, OfAnOlderVersionSaysSo) {
+  const std::string older = std::string(EMBER_SNAPSHOT_GOLDEN) + "/state_v1.bin";
+  const Result<StateFile> file = ReadStateFile(older);
+  ASSERT_TRUE(file) << file.error().message();
+  EXPECT_EQ(file->version, 1U);
+  EXPECT_EQ(*FromTree<SampleState>(file->root, 2), Sample());
 }
 
 TEST(StateFileTest, EveryChangedByteIsNoticed) {
@@ -85,8 +93,8 @@ TEST(StateFileTest, SaysWhatIsWrongWithAHeader) {
     return DecodeError(file);
   };
   EXPECT_EQ(changed(0, 'X'), "the file does not begin as a snapshot's state does");
-  EXPECT_EQ(changed(8, 2), "the file is of version 2; this program reads 1 to 1");
-  EXPECT_EQ(changed(8, 0), "the file is of version 0; this program reads 1 to 1");
+  EXPECT_EQ(changed(8, 3), "the file is of version 3; this program reads 1 to 2");
+  EXPECT_EQ(changed(8, 0), "the file is of version 0; this program reads 1 to 2");
   EXPECT_EQ(changed(24, 4), "the file has features that this program does not know: 0x4");
   EXPECT_THAT(changed(40, 0xee), StartsWith("the file is damaged: its checksum is 0x"));
 }

@@ -42,12 +42,19 @@ void Describe(snapshot::Fields& fields, AcpiEventRegister::State& power) {
   fields.Add("events", power.events);
 }
 
+void Describe(snapshot::Fields& fields, VmClock::State& clock) {
+  fields.Add("sequence", clock.sequence);
+  fields.Add("disruptions", clock.disruptions);
+  fields.Add("generation", clock.generation);
+}
+
 namespace vmm {
 
 void Describe(snapshot::Fields& fields, BoardState& board) {
   fields.Add("serial", board.serial);
   fields.Add("keyboard", board.keyboard);
   fields.Add("power", board.power);
+  fields.AddSince(2, "clock", board.clock);
 }
 
 }  // namespace vmm

@@ -6,6 +6,7 @@
 #include "devices/acpi_power.h"
 #include "devices/i8042.h"
 #include "devices/serial.h"
+#include "devices/vm_clock.h"
 
 // A board in a snapshot: what its devices remember. Plain data.
 namespace ember {
@@ -16,6 +17,7 @@ class Fields;
 void Describe(snapshot::Fields& fields, Serial::State& serial);
 void Describe(snapshot::Fields& fields, I8042::State& keyboard);
 void Describe(snapshot::Fields& fields, AcpiEventRegister::State& power);
+void Describe(snapshot::Fields& fields, VmClock::State& clock);
 
 namespace vmm {
 
@@ -23,6 +25,7 @@ struct BoardState {
   Serial::State serial;
   std::optional<I8042::State> keyboard;  // where boards have one
   AcpiEventRegister::State power;
+  std::optional<VmClock::State> clock;  // none where the machine began before there was one
 };
 
 void Describe(snapshot::Fields& fields, BoardState& board);

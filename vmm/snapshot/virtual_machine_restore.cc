@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/concat.h"
+#include "base/endian.h"
 #include "base/log.h"
 #include "kvm/saved_state.h"
 #include "snapshot/memory_file.h"
@@ -126,8 +127,9 @@ Result<std::vector<std::unique_ptr<kvm::Vcpu>>> VirtualMachine::Builder::Restore
 Status VirtualMachine::Builder::BeginGeneration() const {
   const SnapshotName id = TRY(MakeSnapshotName());
   TRY(machine_->memory_->WriteBytes(Board::snapshot_names().name, id));
-  machine_->board_->AnnounceGeneration();
-  return {};
+  // Any program of the guest may read the clock's, from which the id must not follow.
+  const SnapshotName random = TRY(MakeSnapshotName());
+  return machine_->board_->BeginGeneration(*machine_->memory_, LoadLe<uint64_t>(random));
 }
 
 }  // namespace ember::vmm

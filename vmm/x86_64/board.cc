@@ -13,6 +13,7 @@
 #include "devices/serial.h"
 #include "devices/serial_input.h"
 #include "devices/serial_output.h"
+#include "devices/vm_clock.h"
 #include "firmware/x86_64/layout.h"
 #include "virtio/mmio_transport.h"
 
@@ -70,6 +71,7 @@ class Board::Impl {
   std::shared_ptr<I8042> i8042;
   std::shared_ptr<AcpiEventRegister> event_register;
   std::shared_ptr<PanicReport> panic_report;
+  std::optional<VmClock> clock;  // a machine that was saved without goes on without
   UartMetrics uart_metrics{};
 
   bool IsTaken(const firmware::MmioDevice& place) const;
@@ -79,6 +81,7 @@ class Board::Impl {
   Status AddPower(const Options& options);
   Status AddKeyboard(const Options& options);
   Status AddBootTimer(const Options& options);
+  void AddClock(const Options& options);
 };
 
 Result<std::unique_ptr<Board::Impl>> Board::Impl::Create(Options options) {
@@ -87,6 +90,7 @@ Result<std::unique_ptr<Board::Impl>> Board::Impl::Create(Options options) {
   TRY(impl->AddKeyboard(options));
   TRY(impl->AddPower(options));
   TRY(impl->AddBootTimer(options));
+  impl->AddClock(options);
   return impl;
 }
 
@@ -134,6 +138,14 @@ Status Board::Impl::AddBootTimer(const Options& options) {
       std::make_shared<BootTimer>(MonotonicClock(), ProcessCpuClock(), *options.boot_timer));
 }
 
+void Board::Impl::AddClock(const Options& options) {
+  if (!options.state) {
+    clock.emplace(firmware::x86_64::kVmClock);
+  } else if (options.state->clock) {
+    clock.emplace(firmware::x86_64::kVmClock, *options.state->clock);
+  }
+}
+
 Board::Board(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Board::~Board() = default;
 
@@ -148,7 +160,8 @@ Bus& Board::pio() { return impl_->pio; }
 BoardState Board::Save() const {
   return {.serial = impl_->serial->Save(),
           .keyboard = impl_->i8042->Save(),
-          .power = impl_->event_register->Save()};
+          .power = impl_->event_register->Save(),
+          .clock = impl_->clock ? std::optional(impl_->clock->Save()) : std::nullopt};
 }
 
 NamePlaces Board::snapshot_names() {
@@ -197,6 +210,7 @@ firmware::Platform Board::Describe(const GuestMemory& memory, uint32_t vcpu_coun
       .panic_port = kPanicPort,
       .has_i8042 = true,
       .generation_id = firmware::x86_64::kGenerationId};
+  if (impl_->clock) platform.vm_clock = {impl_->clock->address(), VmClock::kRegionBytes};
   for (const GuestMemory::Region& region : memory.regions()) platform.ram.push_back(region.range);
   // KVM gives each vCPU its index as APIC id.
   for (uint32_t id = 0; id < vcpu_count; ++id) platform.apic_ids.push_back(id);
@@ -210,7 +224,17 @@ BoardMetrics Board::metrics() const {
 }
 
 Status Board::SendCtrlAltDel() { return impl_->i8042->SendCtrlAltDel(); }
-void Board::AnnounceGeneration() { impl_->event_register->AnnounceGeneration(); }
+
+Status Board::ShowClock(const GuestMemory& memory) const {
+  return impl_->clock ? impl_->clock->Show(memory) : Status();
+}
+
+Status Board::BeginGeneration(const GuestMemory& memory, uint64_t clock_generation) {
+  if (impl_->clock) TRY(impl_->clock->BeginGeneration(memory, clock_generation));
+  impl_->event_register->AnnounceGeneration();
+  return {};
+}
+
 void Board::PressPowerButton() { impl_->event_register->PressPowerButton(); }
 void Board::DrainConsole() { impl_->serial_output->Drain(kDrainTime); }
 

@@ -230,14 +230,14 @@ TEST(MadtTest, ApicIdsFrom255OnGetTheWideStructures) {
 TEST(DsdtTest, NamesEveryDeviceOnce) {
   const TablesInMemory tables(SamplePlatform({.processors = 32, .virtio_devices = 300}));
   const std::vector<std::string> names = DeviceNames(tables.Get("DSDT"));
-  EXPECT_EQ(names.size(), 32U + 300U + 6U);
+  EXPECT_EQ(names.size(), 32U + 300U + 7U);
   EXPECT_THAT(std::set<std::string>(names.begin(), names.end()), SizeIs(names.size()));
 }
 
 TEST(DsdtTest, ListsOnlyWhatTheMachineHas) {
   EXPECT_THAT(DeviceNames(TablesInMemory(SamplePlatform()).Get("DSDT")),
               ElementsAre("C000", "C001", "V000", "V001", "V002", "COM1", "PS2K", "PEVT", "VGEN",
-                          "PWRB", "GED0"));
+                          "VCLK", "PWRB", "GED0"));
   const TablesInMemory bare(BarePlatform());
   EXPECT_THAT(DeviceNames(bare.Get("DSDT")), ElementsAre("C000"));
   EXPECT_THAT(Text(bare.Get("DSDT"), 0, bare.Get("DSDT").size()), testing::Not(HasSubstr("_S5_")));
@@ -257,7 +257,7 @@ TEST(AcpiTablesTest, MoreThanTheAreaHoldsIsAnErrorThatNamesTheTable) {
   const auto result = WriteAcpiTables(*memory, SamplePlatform({.virtio_devices = 2500}));
   ASSERT_FALSE(result.has_value());
   EXPECT_THAT(result.error().message(), HasSubstr("the DSDT of "));
-  EXPECT_THAT(result.error().message(), HasSubstr("left of 122880"));
+  EXPECT_THAT(result.error().message(), HasSubstr("left of 118784"));
 }
 
 TEST(AcpiTablesTest, MoreThanCanBeNamedIsAnErrorWithBothNumbers) {
@@ -348,12 +348,20 @@ TEST(AcpiInterpreterTest, ANewGenerationIsNotified) {
               HasSubstr("Received a Device Notify on [VGEN]"));
   const std::string both = Interpreted("execute \\_SB.GED0._EVT 9", 3);
   EXPECT_THAT(both, HasSubstr("Notify on [VGEN]"));
+  EXPECT_THAT(both, HasSubstr("Notify on [VCLK]"));
   EXPECT_THAT(both, HasSubstr("Notify on [PWRB]"));
 }
 
 TEST(AcpiInterpreterTest, TheGenerationIdIsWhereThePlatformSays) {
   EXPECT_THAT(Interpreted("evaluate \\_SB.VGEN.ADDR", 0),
               HasSubstr("[Integer] = 00000000000FE000"));
+}
+
+// A Memory32Fixed descriptor, read-only, and an end tag.
+TEST(AcpiInterpreterTest, TheClockHasAPageThatIsRead) {
+  EXPECT_THAT(Interpreted("evaluate \\_SB.VCLK._HID", 0), HasSubstr("AMZNC10C"));
+  EXPECT_THAT(Interpreted("evaluate \\_SB.VCLK._CRS", 0),
+              HasSubstr("86 09 00 00 00 D0 0F 00 00 10 00 00 79"));
 }
 
 TEST(AcpiInterpreterTest, SoftOffIsSleepType5) {

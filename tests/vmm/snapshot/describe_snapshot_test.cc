@@ -11,9 +11,9 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(DescribeSnapshotTest, TellsWhatIsInAStateFile) {
-  const std::string golden = std::string(EMBER_MACHINE_GOLDEN) + "/machine_v1";
+  const std::string golden = std::string(EMBER_MACHINE_GOLDEN) + "/machine_v2";
   EXPECT_EQ(DescribeSnapshot(golden + ".bin").value(),
-            "v1.0.0\n"
+            "v2.0.0\n"
             "name: 000102030405060708090a0b0c0d0e0f\n"
             "parent: 17171717171717171717171717171717\n"
             "vcpus: 2\n"

@@ -31,7 +31,8 @@ inline BoardState SampleBoard() {
                                             .scan_code_set = 1,
                                             .reply = 11,
                                             .keyboard_out_count = 1},
-                   .power = {.events = 1}};
+                   .power = {.events = 1},
+                   .clock = VmClock::State{.sequence = 12, .disruptions = 13, .generation = 14}};
   state.serial.received[0] = std::byte{0x41};
   state.serial.received[1] = std::byte{0x42};
   state.keyboard->keyboard_out[0] = 0x1d;
