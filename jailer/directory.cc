@@ -219,8 +219,17 @@ Status Directory::Flatten(const Directory& top, uint64_t& next_name) const {
 
 Status Directory::Seize() const { return GiveTo({::geteuid(), ::getegid()}, 0700); }
 
+// What is as it should be is left alone, for each change is one more that the file system has to
+// note down. A mode that was right stays so only where the directory was ours all the time.
 Status Directory::GiveTo(Owner owner, mode_t mode) const {
-  if (::fchown(fd_.get(), owner.uid, owner.gid) < 0) return Error::FromErrno("chown", path_);
+  constexpr mode_t kModeBits = 07777;
+  struct stat now {};
+  if (::fstat(fd_.get(), &now) < 0) return Error::FromErrno("fstat", path_);
+  const bool owned = now.st_uid == owner.uid && now.st_gid == owner.gid;
+  if (!owned && ::fchown(fd_.get(), owner.uid, owner.gid) < 0) {
+    return Error::FromErrno("chown", path_);
+  }
+  if (now.st_uid == ::geteuid() && (now.st_mode & kModeBits) == mode) return {};
   if (::fchmod(fd_.get(), mode) < 0) return Error::FromErrno("chmod", path_);
   return {};
 }
