@@ -37,6 +37,13 @@ State& TheState() {
   return *state;
 }
 
+// The other filters see to calls by another architecture's numbers: the strictest answer counts.
+constexpr std::array<sock_filter, 4> kNoRings = {
+    {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
+
 // This thread. Not so in those that the worker starts, until they call Confine().
 thread_local bool confined = false;
 
@@ -81,31 +88,20 @@ void Confine(ThreadKind kind) {
   confined = true;
 }
 
-Status LimitFiles(std::span<const FileRule> rules) {
+Status LimitThreads(std::span<const FileRule> rules, Rings rings) {
   const State& state = TheState();
   if (!state.prepared) return {};
   const FileLimits limits = TRY(FileLimits::Create(rules));
   if (!limits.in_force()) {
     EMBER_LOG(kWarning, "this kernel has no Landlock: which files are opened is not limited");
-    return {};
   }
   Status entered = limits.Enter();
-  if (entered) state.worker->Run([&] { entered = limits.Enter(); });
+  if (!entered) return entered;
+  state.worker->Run([&] {
+    entered = limits.Enter();
+    if (entered && rings == Rings::kForbidden) entered = PutOn(kNoRings);
+  });
   return entered;
-}
-
-Status ForbidRings() {
-  const State& state = TheState();
-  if (!state.prepared) return {};
-  // The other filters see to calls by another architecture's numbers: the strictest answer counts.
-  const std::array<sock_filter, 4> filter = {
-      {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
-  Status put_on;
-  state.worker->Run([&] { put_on = PutOn(filter); });
-  return put_on;
 }
 
 bool IsConfined() { return confined; }

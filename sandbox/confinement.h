@@ -1,6 +1,7 @@
 #ifndef EMBER_SANDBOX_CONFINEMENT_H_
 #define EMBER_SANDBOX_CONFINEMENT_H_
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
@@ -32,17 +33,17 @@ Status Prepare(std::optional<OwnedFilters> filters);
 // Gives up the calling thread's capabilities and puts the filter of `kind` on it. Without Prepare()
 // nothing happens. Where the host refuses, which is for lack of memory or a filter from a file that
 // makes no sense, logs why and ends the process. Threads that open no files may open none (see
-// LimitFiles()) from then on.
+// LimitThreads()) from then on.
 void Confine(ThreadKind kind);
 
-// Limits the calling thread, the worker and those that these start from now on to the files of the
-// rules, for good. Nothing happens without Prepare(), nor where the kernel cannot, which is logged.
-Status LimitFiles(std::span<const FileRule> rules);
+// Whether a machine needs io_uring, of whose rings no filter sees what they do.
+enum class Rings : uint8_t { kNeeded, kForbidden };
 
-// For a machine that needs no io_uring: the worker and those that it starts make none from now on,
-// for what a ring does no filter sees. The call fails with EPERM. Nothing happens without
-// Prepare().
-Status ForbidRings();
+// Limits the calling thread, the worker and those that these start from now on to the files of the
+// rules, for good; where rings are forbidden, the worker and those that it starts make none: the
+// call fails with EPERM. Nothing happens without Prepare(). Where the kernel cannot limit files,
+// that is logged.
+Status LimitThreads(std::span<const FileRule> rules, Rings rings);
 
 // Whether the calling thread has put on its filter.
 bool IsConfined();

@@ -177,11 +177,11 @@ Result<std::unique_ptr<vmm::Machine>> Process::MakeMachine(const Make& make) {
 Status Process::BeforeGuest(const vmm::VmConfig& config) {
   if (sandbox::IsConfined()) return {};  // the worker
   TRY(TakeTerminal());
-  TRY(sandbox::LimitFiles(FilesFor(config)));
   const bool has_rings = std::ranges::any_of(config.drives, [](const vmm::DriveConfig& drive) {
     return drive.io_engine == vmm::IoEngine::kAsync;
   });
-  if (!has_rings) TRY(sandbox::ForbidRings());
+  const auto rings = has_rings ? sandbox::Rings::kNeeded : sandbox::Rings::kForbidden;
+  TRY(sandbox::LimitThreads(FilesFor(config), rings));
   ReleaseProgramPages();
   sandbox::Confine(sandbox::ThreadKind::kVmm);
   return {};
