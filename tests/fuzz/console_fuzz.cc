@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "tests/fuzz/confinement.h"
 #include "tests/virtio/console/console_bench.h"
 
 namespace {
@@ -43,7 +44,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const uint8_t mode = data[0];
   std::span<const uint8_t> input(data + 1, size - 1);
-  static const ember::TemporaryDirectory directory;
+  static const auto directory =
+      ember::fuzz::MakeUnconfined([] { return ember::TemporaryDirectory(); });
   const std::string paths[] = {directory.Path("con"), directory.Path("agent")};
   const std::unique_ptr<ConsoleDevice> device = *ConsoleDevice::Create(
       {.ports = {{.name = "con", .socket_path = paths[0], .is_console = true},

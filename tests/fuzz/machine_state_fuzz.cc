@@ -12,6 +12,7 @@
 #include "snapshot/fields.h"
 #include "snapshot/state_file.h"
 #include "tests/base/temporary_directory.h"
+#include "tests/fuzz/confinement.h"
 #include "tests/virtio/driver/fake_device.h"
 #include "tests/virtio/driver/fake_mem_slots.h"
 #include "tests/virtio/driver/fake_net_backend.h"
@@ -43,7 +44,7 @@ std::unique_ptr<VirtioDevice> OrNull(Result<std::unique_ptr<Device>> device) {
 }
 
 std::unique_ptr<VirtioDevice> MakeConsole(const VirtioState& state) {
-  static const TemporaryDirectory directory;
+  static const auto directory = fuzz::MakeUnconfined([] { return TemporaryDirectory(); });
   return OrNull(ConsoleDevice::Create(
       {.ports = {{.name = "con", .socket_path = directory.Path("con"), .is_console = true},
                  {.name = "agent", .socket_path = directory.Path("agent")}},

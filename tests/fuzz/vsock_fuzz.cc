@@ -18,6 +18,7 @@
 #include "base/unix_socket.h"
 #include "tests/base/fake_clock.h"
 #include "tests/base/temporary_directory.h"
+#include "tests/fuzz/confinement.h"
 #include "tests/virtio/driver/rig.h"
 #include "tests/virtio/driver/vsock_driver.h"
 #include "tests/virtio/vsock/host_end.h"
@@ -190,7 +191,8 @@ class Scene {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const ember::TemporaryDirectory directory;
+  static const auto directory =
+      ember::fuzz::MakeUnconfined([] { return ember::TemporaryDirectory(); });
   ember::ConfigureLog({.level = ember::LogLevel::kOff, .instance_id = {}});
   Scene scene(directory.Path("v"));
   Input in(data, size);
