@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -14,31 +13,16 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/concat.h"
-#include "base/pass_fds.h"
+#include "base/socket_message.h"
 
 namespace ember::virtio::vhost_user {
 namespace {
 
-// Takes ownership of every descriptor in the message. How many there were.
-size_t CloseReceivedFds(msghdr& message) {
-  size_t count = 0;
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
-       part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    const size_t fds = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < fds; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
-      Fd{fd}.Reset();
-    }
-    count += fds;
-  }
-  return count;
+static_assert(Connection::kMaxFds <= kMaxMessageDescriptors);
+
+bool MayPass(const Error& error) {
+  return error.error_number() == EAGAIN || error.error_number() == EINTR;
 }
-
-static_assert(Connection::kMaxFds <= kMaxPassedFds);
-
-bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 }  // namespace
 
@@ -97,14 +81,14 @@ Status Connection::Send(Request request, uint32_t flags, std::span<const std::by
 
 // Drops from both what was sent: the descriptors go with the first byte.
 Status Connection::SendPart(std::span<const std::byte>& rest, std::span<const int>& fds) {
-  const ssize_t count = SendWithFds(socket_, rest, fds);
-  if (count >= 0) {
-    rest = rest.subspan(static_cast<size_t>(count));
+  const Result<size_t> count = SendMessage(socket_, rest, fds);
+  if (count) {
+    rest = rest.subspan(*count);
     fds = {};
     return {};
   }
-  if (WouldBlock(errno) || errno == EINTR) return {};
-  return Error::FromErrno("send to the back end");
+  if (MayPass(count.error())) return {};
+  return Error::FromErrorNumber("send to the back end", count.error().error_number());
 }
 
 Status Connection::ReceiveReply(Request request, std::span<std::byte> out,
@@ -126,21 +110,16 @@ Status Connection::ReceiveReply(Request request, std::span<std::byte> out,
 Status Connection::Receive(std::span<std::byte> out, const Deadline& deadline) {
   while (!out.empty()) {
     TRY(Wait(POLLIN, deadline));
-    iovec piece{.iov_base = out.data(), .iov_len = out.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxFds * sizeof(int))> control;
-    msghdr message{};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    const ssize_t count = ::recvmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (count < 0 && (WouldBlock(errno) || errno == EINTR)) continue;
-    if (count < 0) return Error::FromErrno("receive from the back end");
-    if (const size_t fds = CloseReceivedFds(message); fds > 0) {
+    const Result<ReceivedMessage> message = ReceiveMessage(socket_, out);
+    if (!message && MayPass(message.error())) continue;
+    if (!message) {
+      return Error::FromErrorNumber("receive from the back end", message.error().error_number());
+    }
+    if (const size_t fds = message->descriptors.size(); fds > 0) {
       return Error(Concat("the back end sends ", fds, " descriptors that nobody asked for"));
     }
-    if (count == 0) return Error("the back end has closed the connection");
-    out = out.subspan(static_cast<size_t>(count));
+    if (message->size_bytes == 0) return Error("the back end has closed the connection");
+    out = out.subspan(message->size_bytes);
   }
   return {};
 }

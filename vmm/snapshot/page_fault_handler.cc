@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "base/concat.h"
-#include "base/pass_fds.h"
+#include "base/socket_message.h"
 #include "base/thread.h"
 #include "base/unix_socket.h"
 #include "snapshot/memory_file.h"
@@ -25,9 +25,9 @@ using std::chrono::steady_clock;
 // All at once, for which a socket that was just made has room.
 Status SendAll(const Fd& socket, std::string_view text, const Fd& passed) {
   const int number = passed.get();
-  const ssize_t count = SendWithFds(socket, std::as_bytes(std::span(text)), {&number, 1});
-  if (count < 0) return Error::FromErrno("sendmsg");
-  if (static_cast<size_t>(count) < text.size()) return Error("the socket took part of a message");
+  const size_t count =
+      TRY(SendMessage(socket, std::as_bytes(std::span(text)), {&number, 1}));
+  if (count < text.size()) return Error("the socket took part of a message");
   return {};
 }
 
