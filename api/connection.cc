@@ -4,6 +4,10 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
+
+#include "base/result.h"
+#include "base/socket_message.h"
 
 #include "base/unix_socket.h"
 
@@ -33,18 +37,21 @@ std::optional<EventLoop::Interest> Connection::awaits() const {
 }
 
 void Connection::Receive(std::span<char> scratch) {
-  const ssize_t got = ::recv(socket_.get(), scratch.data(), scratch.size(), MSG_DONTWAIT);
-  if (got < 0) {
-    if (!MayPass(errno)) broken_ = true;
+  const Descriptors beside =
+      session_.takes_descriptors() ? Descriptors::kTake : Descriptors::kLeave;
+  Result<ReceivedMessage> got = ReceiveMessage(socket_, std::as_writable_bytes(scratch), beside);
+  if (!got) {
+    if (!MayPass(got.error().error_number())) broken_ = true;
     return;
   }
-  if (got == 0) {
+  const size_t size_bytes = got->size_bytes;
+  if (size_bytes == 0) {
     input_ended_ = true;
     if (session_.following()) OnHangUp();
     return;
   }
-  const auto size_bytes = static_cast<size_t>(got);
   if (session_.ended() || session_.streaming()) return Discard(size_bytes);
+  if (!got->descriptors.empty()) session_.ReceiveDescriptors(std::move(got->descriptors));
   session_.Receive({scratch.data(), size_bytes});
 }
 

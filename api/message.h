@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/protocol.h"
+#include "base/fd.h"
 
 namespace ember::api {
 
@@ -17,7 +19,8 @@ struct Request {
   std::string_view method_name;  // as sent
   std::string_view path;         // begins with '/'
   std::string_view body;
-  Protocol upgrade = Protocol::kHttp;  // what the connection is to become
+  Protocol upgrade = Protocol::kHttp;      // what the connection is to become
+  std::vector<Fd>* descriptors = nullptr;  // that came with it, to be taken; null: none
 };
 
 enum class HttpStatus : uint16_t {

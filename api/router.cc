@@ -51,6 +51,8 @@ constexpr Route kRoutes[] = {
     {Method::kDelete, "/drives/", DeleteDevice},
     {Method::kPut, "/entropy", PutEntropy},
     {Method::kGet, "/events", GetEvents, QueryRule::kOptional},
+    {Method::kPut, "/fork", PutFork},
+    {Method::kPut, "/fork/receive", PutForkReceive},
     {Method::kGet, "/health", GetHealth, QueryRule::kOptional},
     {Method::kGet, "/hotplug/memory", GetMemoryHotplug},
     {Method::kPut, "/hotplug/memory", PutMemoryHotplug},
@@ -179,7 +181,8 @@ Outcome Router::Handle(const Request& request) const {
                                               .upgrade = request.upgrade,
                                               .controller = controller_,
                                               .waker = waker_,
-                                              .survey = survey_});
+                                              .survey = survey_,
+                                              .descriptors = request.descriptors});
     return Counted(std::move(outcome), CountRequest(route.method, route.path, metrics), metrics);
   }
   return Fault(

@@ -22,6 +22,11 @@ class Router {
   // The answer, or what must be done before there is one.
   Outcome Handle(const Request& request) const;
 
+  // Whether a request may come with descriptors now: while the process waits for a machine.
+  bool takes_descriptors() const {
+    return controller_.snapshot()->state == vmm::MachineState::kNotStarted;
+  }
+
   // Who is told when late answers and streams should be looked at.
   const std::shared_ptr<Waker>& waker() const { return waker_; }
 

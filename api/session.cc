@@ -32,6 +32,10 @@ void Session::Receive(std::string_view bytes) {
   ServeInput();
 }
 
+void Session::ReceiveDescriptors(std::vector<Fd> descriptors) {
+  descriptors_ = std::move(descriptors);
+}
+
 std::optional<vmm::Action> Session::TakeAction() { return std::exchange(action_, std::nullopt); }
 
 vmm::Action Session::HandOver(Fd socket) {
@@ -114,7 +118,8 @@ std::string_view Session::Serve(std::string_view bytes) {
     bytes.remove_prefix(taken);
     switch (parser_.state()) {
       case RequestParser::State::kComplete:
-        Answer(parser_.request());
+        Answer(WithDescriptors(parser_.request()));
+        descriptors_.clear();
         break;
       case RequestParser::State::kBroken:
         ended_ = true;
@@ -129,6 +134,11 @@ std::string_view Session::Serve(std::string_view bytes) {
     }
   }
   return ended_ || stream_ ? std::string_view() : bytes;
+}
+
+Request Session::WithDescriptors(Request request) {
+  request.descriptors = &descriptors_;
+  return request;
 }
 
 void Session::Answer(const Request& request) {

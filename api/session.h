@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/late_answer.h"
 #include "api/message.h"
@@ -39,6 +40,11 @@ class Session {
 
   // Takes what the client sent. Only while wants_input().
   void Receive(std::string_view bytes);
+  // Whether anything could be done with descriptors that come with those bytes.
+  bool takes_descriptors() const { return !ended_ && !streaming() && router_.takes_descriptors(); }
+  // Descriptors that came with those bytes, in place of any before: the next request has them,
+  // whichever it is.
+  void ReceiveDescriptors(std::vector<Fd> descriptors);
   bool wants_input() const {
     return !ended_ && !console_ && input_.size() <= RequestParser::kMaxHeadBytes;
   }
@@ -88,6 +94,7 @@ class Session {
   // Serves from the front of `bytes` what it can, and returns what is left.
   std::string_view Serve(std::string_view bytes);
   void ServeInput();
+  Request WithDescriptors(Request request);
   void Answer(const Request& request);
   void Answer(const Response& response);
   void Begin(StreamCall call);
@@ -95,7 +102,8 @@ class Session {
 
   const Router& router_;
   RequestParser parser_;
-  std::string input_;  // what could not be served yet
+  std::string input_;            // what could not be served yet
+  std::vector<Fd> descriptors_;  // of the request that is being received
   std::string output_;
   std::optional<vmm::Action> action_;
   std::unique_ptr<LateAnswer> late_;

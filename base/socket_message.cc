@@ -53,14 +53,17 @@ Result<size_t> SendMessage(const Fd& socket, std::span<const std::byte> bytes,
   return static_cast<size_t>(count);
 }
 
-Result<ReceivedMessage> ReceiveMessage(const Fd& socket, std::span<std::byte> out) {
+Result<ReceivedMessage> ReceiveMessage(const Fd& socket, std::span<std::byte> out,
+                                       Descriptors descriptors) {
   iovec piece{.iov_base = out.data(), .iov_len = out.size()};
   alignas(cmsghdr) Control control;
   msghdr message{};
   message.msg_iov = &piece;
   message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
+  if (descriptors == Descriptors::kTake) {
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+  }
   const ssize_t count = ::recvmsg(socket.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (count < 0) return Error::FromErrno("recvmsg");
   return ReceivedMessage{.size_bytes = static_cast<size_t>(count),

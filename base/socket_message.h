@@ -25,9 +25,13 @@ struct ReceivedMessage {
   size_t size_bytes = 0;  // 0: the other end sends no more
   std::vector<Fd> descriptors;
 };
+// Whether descriptors are wanted. Those that are left behind never become ours: to close one of a
+// hostile sender's may take for ever, where its file system is his.
+enum class Descriptors { kTake, kLeave };
 // Receives at most out.size() bytes. Of more descriptors than kMaxMessageDescriptors the rest are
-// closed.
-Result<ReceivedMessage> ReceiveMessage(const Fd& socket, std::span<std::byte> out);
+// left behind.
+Result<ReceivedMessage> ReceiveMessage(const Fd& socket, std::span<std::byte> out,
+                                       Descriptors descriptors = Descriptors::kTake);
 
 }  // namespace ember
 

@@ -1,4 +1,4 @@
-// GuestMemory's way of becoming an image that clones of a machine could be made of.
+// GuestMemory's way of becoming an image: docs/fork.md.
 #include <fcntl.h>
 #include <sys/mman.h>
 

@@ -56,9 +56,8 @@ Status CheckHeader(std::span<const std::byte> bytes) {
   return {};
 }
 
-Result<StateFile> Read(const std::string& path) {
-  const Fd file = TRY(OpenFile(path, Access::kReadOnly));
-  const uint64_t size_bytes = TRY(FileSize(file, path));
+Result<StateFile> Read(const Fd& file, const std::string& name) {
+  const uint64_t size_bytes = TRY(FileSize(file, name));
   if (size_bytes > kMaxStateFileBytes) {
     return Error(Concat("the file is ", size_bytes, " bytes long, more than ", kMaxStateFileBytes));
   }
@@ -89,7 +88,12 @@ Result<StateFile> DecodeStateFile(std::span<const std::byte> bytes) {
 }
 
 Result<StateFile> ReadStateFile(const std::string& path) {
-  return TRY_CONTEXT(Read(path), Concat("snapshot state ", path));
+  const Fd file = TRY_CONTEXT(OpenFile(path, Access::kReadOnly), Concat("snapshot state ", path));
+  return ReadStateFile(file, path);
+}
+
+Result<StateFile> ReadStateFile(const Fd& file, const std::string& name) {
+  return TRY_CONTEXT(Read(file, name), Concat("snapshot state ", name));
 }
 
 }  // namespace ember::snapshot

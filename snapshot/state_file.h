@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "snapshot/state_value.h"
 
@@ -32,6 +33,8 @@ std::vector<std::byte> EncodeStateFile(const StateValue& root);
 Result<StateFile> DecodeStateFile(std::span<const std::byte> bytes);
 // The same for a file; errors name it.
 Result<StateFile> ReadStateFile(const std::string& path);
+// The same for one that is open already; `name` is for the errors.
+Result<StateFile> ReadStateFile(const Fd& file, const std::string& name);
 
 }  // namespace ember::snapshot
 

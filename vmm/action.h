@@ -8,6 +8,7 @@
 
 #include "vmm/config.h"
 #include "vmm/console/handed_socket.h"
+#include "vmm/fork/fork_request.h"
 #include "vmm/snapshot/snapshot_request.h"
 
 // Everything a client can ask a machine to do: a closed set, so that each controller must say what
@@ -104,6 +105,10 @@ struct CreateSnapshot {
 struct LoadSnapshot {
   SnapshotLoad load;
 };
+// Answered late, when its clones have answered; the others are carried out meanwhile.
+struct ForkMachine {
+  ForkRequest request;
+};
 struct InstanceStart {};
 struct PauseVm {};
 struct ResumeVm {};
@@ -119,12 +124,12 @@ using DeviceAction =
                  GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting,
                  PatchMemoryHotplug, GetMemoryHotplug, AttachConsole, ResizeConsole>;
 
-using Action =
-    std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource, PutDrive,
-                 PutPmem, PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
-                 PutVsock, PutMemoryHotplug, PutMmdsConfig, PutLifecycle, PutLogger, PutMetrics,
-                 LoadSnapshot, InstanceStart, PauseVm, ResumeVm, CreateSnapshot, SendCtrlAltDel,
-                 PressPowerButton, ResetInPlace, FlushMetrics, GetMetrics, DeviceAction>;
+using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource,
+                            PutDrive, PutPmem, PutNetworkInterface, PutSerial, PutBalloon,
+                            PutEntropy, PutConsole, PutVsock, PutMemoryHotplug, PutMmdsConfig,
+                            PutLifecycle, PutLogger, PutMetrics, LoadSnapshot, InstanceStart,
+                            PauseVm, ResumeVm, CreateSnapshot, ForkMachine, SendCtrlAltDel,
+                            PressPowerButton, ResetInPlace, FlushMetrics, GetMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

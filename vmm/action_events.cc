@@ -40,6 +40,7 @@ class Recorder {
 
   void operator()(const InstanceStart&) const { journal_.Append("started"); }
   void operator()(const LoadSnapshot& action) const {
+    if (action.load.handed != nullptr) return journal_.Append("cloned");
     journal_.Append("restored", {{"snapshot_path", action.load.snapshot_path}});
   }
   void operator()(const CreateSnapshot& action) const {

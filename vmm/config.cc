@@ -36,6 +36,9 @@ Status Validate(const MachineConfig& machine) {
     return Error(
         Concat("mem_size_mib ", machine.mem_size_mib, " must be even when huge_pages is 2M"));
   }
+  if (machine.forkable && machine.huge_pages != HugePages::kNone) {
+    return Error("forkable needs huge_pages None: the memory of a fork is shared by small pages");
+  }
   return {};
 }
 
@@ -70,7 +73,8 @@ MachineConfig Apply(const MachineConfig& machine, const MachineConfigUpdate& upd
           .smt = update.smt.value_or(machine.smt),
           .cpu_template = update.cpu_template.value_or(machine.cpu_template),
           .track_dirty_pages = update.track_dirty_pages.value_or(machine.track_dirty_pages),
-          .huge_pages = update.huge_pages.value_or(machine.huge_pages)};
+          .huge_pages = update.huge_pages.value_or(machine.huge_pages),
+          .forkable = update.forkable.value_or(machine.forkable)};
 }
 
 Status CheckOneRoot(const std::vector<DriveConfig>& drives, const std::vector<PmemConfig>& pmem) {

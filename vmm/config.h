@@ -43,6 +43,7 @@ struct MachineConfig {
   CpuTemplate cpu_template = CpuTemplate::kNone;
   bool track_dirty_pages = false;
   HugePages huge_pages = HugePages::kNone;
+  bool forkable = false;  // ours
 
   friend bool operator==(const MachineConfig&, const MachineConfig&) = default;
 };
@@ -55,6 +56,7 @@ struct MachineConfigUpdate {
   std::optional<CpuTemplate> cpu_template;
   std::optional<bool> track_dirty_pages;
   std::optional<HugePages> huge_pages;
+  std::optional<bool> forkable;
 
   friend bool operator==(const MachineConfigUpdate&, const MachineConfigUpdate&) = default;
 };

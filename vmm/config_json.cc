@@ -43,7 +43,8 @@ constexpr Named<HardwareDescription> kDescriptions[] = {
     {"DeviceTree", HardwareDescription::kDeviceTree}};
 
 constexpr std::string_view kMachineFields[] = {"vcpu_count",   "mem_size_mib",      "smt",
-                                               "cpu_template", "track_dirty_pages", "huge_pages"};
+                                               "cpu_template", "track_dirty_pages", "huge_pages",
+                                               "forkable"};
 
 // The section, or null where it is absent or null.
 const JsonValue* FindSection(const JsonValue& json, std::string_view name) {
@@ -211,6 +212,8 @@ void WriteFields(JsonWriter& out, const MachineConfig& machine) {
   }
   out.Field("track_dirty_pages", machine.track_dirty_pages)
       .Field("huge_pages", NameOf(kHugePages, machine.huge_pages));
+  // Ours; a client of the contract meets it only where it set it.
+  if (machine.forkable) out.Field("forkable", true);
 }
 
 void WriteFields(JsonWriter& out, const BootSource& source) {
@@ -250,6 +253,7 @@ Result<MachineConfig> ReadMachineConfig(const JsonValue& json) {
       TRY(in.Optional("cpu_template", kCpuTemplates)).value_or(machine.cpu_template);
   machine.track_dirty_pages = TRY(in.WithDefault("track_dirty_pages", machine.track_dirty_pages));
   machine.huge_pages = TRY(in.WithDefault("huge_pages", kHugePages, machine.huge_pages));
+  machine.forkable = TRY(in.WithDefault("forkable", machine.forkable));
   return machine;
 }
 
@@ -262,6 +266,7 @@ Result<MachineConfigUpdate> ReadMachineConfigUpdate(const JsonValue& json) {
   update.cpu_template = TRY(in.Optional("cpu_template", kCpuTemplates));
   update.track_dirty_pages = TRY(in.Optional<bool>("track_dirty_pages"));
   update.huge_pages = TRY(in.Optional("huge_pages", kHugePages));
+  update.forkable = TRY(in.Optional<bool>("forkable"));
   return update;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/concat.h"
+#include "vmm/config_json_value.h"
 
 namespace ember::vmm {
 
@@ -100,6 +101,9 @@ class JsonWriter {
 
   std::string out_;
 };
+
+// A whole value, without spaces: ParseJson() makes the same of it again.
+std::string ToText(const JsonValue& json);
 
 }  // namespace ember::vmm
 

@@ -58,8 +58,47 @@ Controller::Controller(EventLoop& loop, MachineFactory factory, size_t metadata_
 Controller::~Controller() { reporter_.End(); }
 
 void Controller::Perform(Action action, Done done) {
-  loop_.Post(
-      [this, action = std::move(action), done = std::move(done)] { done(PerformHere(action)); });
+  loop_.Post([this, action = std::move(action), done = std::move(done)] {
+    if (const auto* fork = std::get_if<ForkMachine>(&action)) return Fork(*fork, done);
+    done(PerformHere(action));
+  });
+}
+
+void Controller::Fork(const ForkMachine& action, Done done) {
+  auto* const running = std::get_if<RunningController>(&phase_);
+  if (running == nullptr) return done(PerformHere(action));
+  if (forking_) return done(Error("A fork is under way; there is one at a time."));
+  if (Status can = running->CheckFork(action.request); !can) {
+    return done(std::move(can).error().WithContext("Fork error"));
+  }
+  Forking::Steps steps{.forget_page_tables = [this, machine = machines_](
+                                                 uint64_t offset_bytes) -> std::optional<uint64_t> {
+                         auto* const parent = std::get_if<RunningController>(&phase_);
+                         if (parent == nullptr || machine != machines_) return std::nullopt;
+                         return parent->ForgetPageTables(offset_bytes);
+                       },
+                       .freeze = [this, machine = machines_,
+                                  request = action.request] { return Freeze(machine, request); }};
+  forking_ = std::make_unique<Forking>(
+      loop_, action.request, std::move(steps),
+      [this, done = std::move(done)](const Result<Forking::Outcome>& outcome) {
+        const auto ended = std::move(forking_);
+        if (!outcome) return done(Error(outcome.error()).WithContext("Fork error"));
+        journal_.Append("forked", {{"clones", uint64_t{outcome->clones}}});
+        done(Reply{.json = outcome->answer, .prometheus = {}});
+      });
+  forking_->Begin();
+}
+
+// It may have ended since, be another one, or have other devices.
+Result<FrozenMachine> Controller::Freeze(uint64_t machine, const ForkRequest& request) {
+  auto* const running = std::get_if<RunningController>(&phase_);
+  if (running == nullptr || machine != machines_) return Error("the machine has ended");
+  TRY(running->CheckFork(request));
+  vitals_.BeginAction();
+  Result<FrozenMachine> frozen = running->Freeze();
+  vitals_.EndAction();
+  return frozen;
 }
 
 Result<Reply> Controller::PerformHere(const Action& action) {

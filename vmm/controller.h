@@ -15,6 +15,7 @@
 #include "mmds/metadata.h"
 #include "vmm/action.h"
 #include "vmm/config.h"
+#include "vmm/fork/forking.h"
 #include "vmm/lifecycle/reset_rate.h"
 #include "vmm/logger/logger.h"
 #include "vmm/machine.h"
@@ -93,6 +94,9 @@ class Controller {
   ControlMetrics& metrics() const { return metrics_; }
 
  private:
+  // What an action comes to that is answered later.
+  void Fork(const ForkMachine& action, Done done);
+  Result<FrozenMachine> Freeze(uint64_t machine, const ForkRequest& request);
   Result<Reply> Dispatch(const Action& action);
   Status DispatchPreboot(PrebootController& preboot, const Action& action);
   Status Configure(PrebootController& preboot, const Action& action);
@@ -123,8 +127,9 @@ class Controller {
   MetricsReporter reporter_;
   std::variant<PrebootController, RunningController> phase_;
   std::optional<ProcessEnd> end_;
-  uint64_t machines_ = 0;  // how many were started
-  ResetRate resets_;       // that guests caused
+  uint64_t machines_ = 0;             // how many were started
+  ResetRate resets_;                  // that guests caused
+  std::unique_ptr<Forking> forking_;  // null: no fork is under way
 
   mutable Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ GUARDED_BY(mutex_);

@@ -1,12 +1,16 @@
 #ifndef EMBER_VMM_MACHINE_H_
 #define EMBER_VMM_MACHINE_H_
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "base/result.h"
 #include "vmm/action.h"
 #include "vmm/config.h"
+#include "vmm/fork/fork_request.h"
+#include "vmm/fork/handed_machine.h"
 #include "vmm/metrics/machine_metrics.h"
 #include "vmm/reply.h"
 
@@ -29,6 +33,15 @@ class Machine {
   // Writes a snapshot of it; it is paused, and as it was afterwards. An error leaves the files that
   // were there, unless only the last of their names could not be made durable.
   virtual Status Save(const SnapshotCreation& creation) = 0;
+  // Whether it can be forked so; the error says what is in the way. Nothing is changed.
+  virtual Status CheckFork(const ForkRequest& request) const = 0;
+  // Makes the next Freeze() quick, a piece at a time, while the guest runs: that at `offset_bytes`
+  // of its memory. Returns where the next one is; nothing behind the last. Once CheckFork() says
+  // yes.
+  virtual std::optional<uint64_t> ForgetPageTables(uint64_t offset_bytes) = 0;
+  // What clones are made of; it is paused, and goes on as if nothing had been. An error leaves all
+  // as it was. Once CheckFork() says yes.
+  virtual Result<HandedMachine> Freeze() = 0;
   // Where its parts count, for as long as it lives.
   virtual MachineMetrics metrics() const = 0;
   // What the machine was built from, with what was changed since.

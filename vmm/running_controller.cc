@@ -46,6 +46,22 @@ Result<Reply> RunningController::Do(const CreateSnapshot& action) {
   return Reply{};
 }
 
+Result<FrozenMachine> RunningController::Freeze() {
+  const std::chrono::nanoseconds begin = MonotonicClock().Now();
+  if (!paused_) TRY(machine_->Pause());
+  Result<HandedMachine> frozen = HandedMachine{};
+  // As for a snapshot.
+  sandbox::RunOnWorker([&] { frozen = machine_->Freeze(); });
+  if (!paused_) {
+    // A client may try again.
+    paused_ = true;
+    TRY(machine_->Resume());
+    paused_ = false;
+  }
+  if (!frozen) return std::move(frozen).error();
+  return FrozenMachine{.machine = *std::move(frozen), .pause = MonotonicClock().Now() - begin};
+}
+
 Result<Reply> RunningController::Do(const SendCtrlAltDel&) {
   TRY(machine_->SendCtrlAltDel());
   return Reply{};

@@ -1,11 +1,14 @@
 #ifndef EMBER_VMM_RUNNING_CONTROLLER_H_
 #define EMBER_VMM_RUNNING_CONTROLLER_H_
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/result.h"
 #include "vmm/action.h"
+#include "vmm/fork/forking.h"
 #include "vmm/machine.h"
 #include "vmm/metrics/control_metrics.h"
 
@@ -20,6 +23,13 @@ class RunningController {
 
   // Carries out one action. An error leaves everything as it was.
   Result<Reply> Perform(const Action& action);
+  // The steps of a fork, as Machine has them; the second pauses the machine for as long as it
+  // takes.
+  Status CheckFork(const ForkRequest& request) const { return machine_->CheckFork(request); }
+  std::optional<uint64_t> ForgetPageTables(uint64_t offset_bytes) {
+    return machine_->ForgetPageTables(offset_bytes);
+  }
+  Result<FrozenMachine> Freeze();
   // The machine has paused by itself.
   void NotePaused() { paused_ = true; }
   bool paused() const { return paused_; }

@@ -21,6 +21,8 @@
 #include "vmm/board.h"
 #include "vmm/config.h"
 #include "vmm/device_set.h"
+#include "vmm/fork/fork_request.h"
+#include "vmm/fork/handed_machine.h"
 #include "vmm/machine.h"
 #include "vmm/machine_end.h"
 #include "vmm/snapshot/machine_state.h"
@@ -68,6 +70,10 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   Result<Reply> Perform(const DeviceAction& action) override;
   // vmm/snapshot/virtual_machine_save.cc.
   Status Save(const SnapshotCreation& creation) override;
+  // vmm/fork/virtual_machine_fork.cc.
+  Status CheckFork(const ForkRequest& request) const override;
+  std::optional<uint64_t> ForgetPageTables(uint64_t offset_bytes) override;
+  Result<HandedMachine> Freeze() override;
   MachineMetrics metrics() const override;
   const VmConfig& config() const override { return config_; }
 
@@ -84,6 +90,8 @@ class VirtualMachine final : public Machine, private VmRequestSink {
 
   // All that a snapshot has but memory, with devices at rest.
   Result<SavedMachine> SaveState(DeviceSet::AtRest& at_rest) const;
+  // A sealed file of what is in memory: its own, where it has one that is not an image yet.
+  Result<std::shared_ptr<const Fd>> FreezeMemory();
 
   // VmRequestSink; vCPU threads.
   void Request(VmRequest request) override;
@@ -96,7 +104,8 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   const MachineHost host_;
   std::optional<kvm::System> system_;
   std::unique_ptr<GuestMemory> memory_;
-  Fd loaded_memory_;  // the file that it was made from, of a restored machine
+  // The file that it is mapped from, of a machine that was restored or forked; else null.
+  std::shared_ptr<const Fd> loaded_memory_;
   std::optional<PageFaultHandler> page_fault_handler_;  // of one that has its memory from there
   std::unique_ptr<kvm::Vm> vm_;
   std::unique_ptr<DeviceSet> devices_;

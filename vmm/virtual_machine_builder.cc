@@ -31,6 +31,7 @@ MemoryBacking Backing(const VmConfig& config) {
     case HugePages::kNone:
       break;
   }
+  if (config.machine.forkable) return MemoryBacking::kForkable;
   return MemoryBacking::kAnonymous;
 }
 

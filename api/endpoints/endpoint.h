@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "api/late_answer.h"
 #include "api/message.h"
@@ -14,6 +15,7 @@
 #include "api/stream.h"
 #include "api/waker.h"
 #include "base/counter.h"
+#include "base/fd.h"
 #include "base/gauge.h"
 #include "base/result.h"
 #include "mmds/metadata.h"
@@ -39,7 +41,8 @@ struct Call {
   Protocol upgrade = Protocol::kHttp;  // what the client would have the connection become
   const vmm::Controller& controller;   // outlives every answer, late ones too
   const std::shared_ptr<Waker>& waker;
-  std::weak_ptr<SurveyUnderWay>& survey;  // the latest memory survey
+  std::weak_ptr<SurveyUnderWay>& survey;   // the latest memory survey
+  std::vector<Fd>* descriptors = nullptr;  // that came with the request, to be taken; null: none
 };
 
 // Where the outcome of a request is counted. Null: nowhere.

@@ -37,6 +37,9 @@ Result<Outcome> PutEntropy(const Call& call);
 Result<Outcome> GetEvents(const Call& call);
 // hot_unplug.cc, for drives, pmem and network-interfaces
 Result<Outcome> DeleteDevice(const Call& call);
+// fork.cc
+Result<Outcome> PutFork(const Call& call);
+Result<Outcome> PutForkReceive(const Call& call);
 // health.cc
 Result<Outcome> GetHealth(const Call& call);
 // lifecycle.cc

@@ -83,6 +83,21 @@ TEST_F(SocketMessageTest, TooManyDescriptorsAreCutOff) {
   EXPECT_EQ(got->descriptors.size(), kMaxMessageDescriptors);
 }
 
+TEST_F(SocketMessageTest, DescriptorsThatAreNotWantedAreLeftBehind) {
+  std::array<int, 2> pair{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()), 0);
+  const Fd kept(pair[0]);
+  Fd sent(pair[1]);
+  ASSERT_TRUE(Send("x", std::array{sent.get()}));
+  sent.Reset();
+  const auto got = ReceiveMessage(far_, buffer_, Descriptors::kLeave);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->size_bytes, 1U);
+  EXPECT_TRUE(got->descriptors.empty());
+  char byte = 0;
+  EXPECT_EQ(::read(kept.get(), &byte, 1), 0) << "nobody has the other end any more";
+}
+
 TEST_F(SocketMessageTest, NothingToReceiveIsNoWait) {
   const auto got = Receive();
   ASSERT_FALSE(got);

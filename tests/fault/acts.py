@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from faulted_life import HANGS
+from fork_acts import fork, take
 from life import in_own_network
 
 TGKILL = 234
@@ -240,7 +241,7 @@ def far_disk(vm):
 
 
 ACTS = {act.__name__: act for act in (boot, load, reset, save, change, load_huge, inherit, terminal,
-                                      blocked, fatal)}
+                                      blocked, fatal, fork, take)}
 BEFORE = {"load": save, "load_huge": save_huge}  # what leaves the files that an act needs
 # By name, what this host lacks for an act.
 MISSING = {}

@@ -41,7 +41,7 @@ RARE = {
     "vmm fcntl": "metrics into a pipe",
     "vmm ioctl": "metrics into a pipe; a terminal; a back end behind a socket",
     "snapshot lseek": "guest memory in a file, for a back end behind a socket",
-    "worker memfd_create": "the same",
+    "worker memfd_create": "the same, and forks, which fork_test.py has",
     "worker getcwd": "a path that is not absolute",
     "worker ioctl arg1 in BLKGETSIZE64": "block devices and taps",
     "worker madvise": "huge pages",

@@ -86,7 +86,7 @@ TEST(MachineConfigJsonTest, CountAndSizeAreRequired) {
 TEST(MachineConfigJsonTest, UnknownFieldIsToldTheKnownOnes) {
   EXPECT_EQ(ErrorOf(ReadMachineConfig, R"({"vcpu_cout":1,"mem_size_mib":128})"),
             "unknown field `vcpu_cout`, expected one of `vcpu_count`, `mem_size_mib`, `smt`, "
-            "`cpu_template`, `track_dirty_pages`, `huge_pages`");
+            "`cpu_template`, `track_dirty_pages`, `huge_pages`, `forkable`");
 }
 
 TEST(MachineConfigJsonTest, AbsentFieldsHaveTheContractsDefaults) {
@@ -102,6 +102,15 @@ TEST(MachineConfigJsonTest, WhatIsWrittenIsReadAgain) {
                               .track_dirty_pages = true,
                               .huge_pages = HugePages::kTransparent};
   EXPECT_EQ(ValueOf(ReadMachineConfig, ToJson(machine)), machine);
+}
+
+// A client of the contract does not know it.
+TEST(MachineConfigJsonTest, ForkableIsWrittenWhereItIsSet) {
+  EXPECT_EQ(ToJson(MachineConfig{}).find("forkable"), std::string::npos);
+  const MachineConfig machine{.forkable = true};
+  EXPECT_EQ(ValueOf(ReadMachineConfig, ToJson(machine)), machine);
+  EXPECT_EQ(ErrorOf(ReadMachineConfig, R"({"vcpu_count":1,"mem_size_mib":1,"forkable":1})"),
+            "forkable: invalid type: integer `1`, expected a boolean");
 }
 
 TEST(MachineConfigUpdateJsonTest, NullIsAsAbsent) {

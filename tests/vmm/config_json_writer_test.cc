@@ -28,6 +28,14 @@ TEST(JsonWriterTest, PutsCommasBetweenAndNowhereElse) {
             R"({"a":[{},{}],"{,[":{"b":"}","c":null},"d":true,"e":-1,"f":null})");
 }
 
+TEST(JsonWriterTest, AWholeValueIsWrittenAsItWasRead) {
+  for (const std::string_view text :
+       {R"({"a":[1,-2,{"b":null},[]],"c":{"d":true,"e":"\u0007\"x"},"f":1.5,"g":{}})",
+        R"(18446744073709551615)", R"("text")", R"([[[]],false])"}) {
+    EXPECT_EQ(ToText(*ParseJson(text)), text);
+  }
+}
+
 TEST(JsonWriterTest, AStringIsReadBackTheSame) {
   for (int byte = 0; byte < 0x80; ++byte) {
     const std::string text = std::string("a") + static_cast<char>(byte);

@@ -56,9 +56,18 @@ TEST(MachineConfigTest, MemoryOfHugePagesIsEven) {
       "");
 }
 
+TEST(MachineConfigTest, MemoryThatIsForkedHasSmallPages) {
+  EXPECT_EQ(Message(Validate(MachineConfig{.forkable = true})), "");
+  for (const HugePages pages : {HugePages::k2M, HugePages::kTransparent}) {
+    EXPECT_THAT(Message(Validate(MachineConfig{.huge_pages = pages, .forkable = true})),
+                testing::HasSubstr("forkable needs huge_pages None"));
+  }
+}
+
 TEST(MachineConfigTest, ApplyChangesOnlyWhatTheUpdateHas) {
   const MachineConfig machine{.vcpu_count = 2, .mem_size_mib = 64, .smt = true};
   EXPECT_EQ(Apply(machine, {}), machine);
+  EXPECT_TRUE(Apply(machine, {.forkable = true}).forkable);
   EXPECT_EQ(Apply(machine, {.mem_size_mib = 32, .huge_pages = HugePages::k2M}),
             (MachineConfig{
                 .vcpu_count = 2, .mem_size_mib = 32, .smt = true, .huge_pages = HugePages::k2M}));

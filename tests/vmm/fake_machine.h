@@ -1,8 +1,12 @@
 #ifndef EMBER_TESTS_VMM_FAKE_MACHINE_H_
 #define EMBER_TESTS_VMM_FAKE_MACHINE_H_
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +29,7 @@ class FakeMachineRoom {
   }
 
   // "start", "restore PATH", "save PATH", "pause", "resume", "ctrl-alt-del", "power button",
-  // "device action N", "end" in order.
+  // "device action N", "check fork of N", "forget N", "freeze", "end" in order.
   std::vector<std::string> events() const {
     const MutexLock lock(mutex_);
     return events_;
@@ -83,6 +87,20 @@ class FakeMachineRoom {
       TRY(room_.Ask(Concat("device action ", action.index())));
       const auto devices = room_.devices();
       return devices ? devices(action) : room_.reply();
+    }
+    Status CheckFork(const ForkRequest& request) const override {
+      return room_.Ask(Concat("check fork of ", request.clones.size()));
+    }
+    std::optional<uint64_t> ForgetPageTables(uint64_t offset_bytes) override {
+      if (offset_bytes >= 2) return std::nullopt;
+      room_.Note(Concat("forget ", offset_bytes));
+      return offset_bytes + 1;
+    }
+    Result<HandedMachine> Freeze() override {
+      TRY(room_.Ask("freeze"));
+      constexpr std::array<std::byte, 1> kState{std::byte{1}};
+      return HandedMachine{.state = TRY(SealedFile(kState)),
+                           .memory = std::make_shared<const Fd>(TRY(SealedFile(kState)))};
     }
     MachineMetrics metrics() const override { return room_.metrics_; }
     const VmConfig& config() const override { return config_; }

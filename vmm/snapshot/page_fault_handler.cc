@@ -25,8 +25,7 @@ using std::chrono::steady_clock;
 // All at once, for which a socket that was just made has room.
 Status SendAll(const Fd& socket, std::string_view text, const Fd& passed) {
   const int number = passed.get();
-  const size_t count =
-      TRY(SendMessage(socket, std::as_bytes(std::span(text)), {&number, 1}));
+  const size_t count = TRY(SendMessage(socket, std::as_bytes(std::span(text)), {&number, 1}));
   if (count < text.size()) return Error("the socket took part of a message");
   return {};
 }

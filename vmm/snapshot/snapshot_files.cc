@@ -80,14 +80,14 @@ Result<snapshot::NewFile> WriteMemoryFile(const std::string& path, const SavedMa
 
 Result<snapshot::NewFile> WriteStateFile(const std::string& path, const SavedMachine& state) {
   snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, ToText(state.name)));
-  const std::vector<std::byte> bytes = snapshot::EncodeStateFile(snapshot::ToTree(state));
-  if (bytes.size() > snapshot::kMaxStateFileBytes) {
-    return Error(Concat("the machine's state takes ", bytes.size(), " bytes, more than ",
-                        snapshot::kMaxStateFileBytes));
-  }
+  const std::vector<std::byte> bytes = TRY(EncodeMachineState(state));
   TRY_CONTEXT(WriteAll(file.fd(), bytes), file.temporary_path());
   TRY(file.Sync());
   return file;
+}
+
+Result<SavedMachine> ToMachine(const snapshot::StateFile& file, const std::string& name) {
+  return TRY_CONTEXT(snapshot::FromTree<SavedMachine>(file.root, file.version), name);
 }
 
 bool HasName(const Fd& file, const SnapshotName& name, uint64_t offset_bytes) {
@@ -151,9 +151,19 @@ Status WriteSnapshot(const SnapshotPaths& paths, SavedMachine state, const Guest
   return memory_file.Publish();
 }
 
+Result<std::vector<std::byte>> EncodeMachineState(const SavedMachine& state) {
+  std::vector<std::byte> bytes = snapshot::EncodeStateFile(snapshot::ToTree(state));
+  if (bytes.size() <= snapshot::kMaxStateFileBytes) return bytes;
+  return Error(Concat("the machine's state takes ", bytes.size(), " bytes, more than ",
+                      snapshot::kMaxStateFileBytes));
+}
+
 Result<SavedMachine> ReadMachineState(const std::string& path) {
-  const snapshot::StateFile file = TRY(snapshot::ReadStateFile(path));
-  return TRY_CONTEXT(snapshot::FromTree<SavedMachine>(file.root, file.version), path);
+  return ToMachine(TRY(snapshot::ReadStateFile(path)), path);
+}
+
+Result<SavedMachine> ReadMachineState(const Fd& file, const std::string& name) {
+  return ToMachine(TRY(snapshot::ReadStateFile(file, name)), name);
 }
 
 Result<MemoryFile> OpenMemoryFile(const SnapshotPaths& paths, const SavedMachine& state,

@@ -1,7 +1,9 @@
 #ifndef EMBER_VMM_SNAPSHOT_SNAPSHOT_FILES_H_
 #define EMBER_VMM_SNAPSHOT_SNAPSHOT_FILES_H_
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -36,8 +38,12 @@ std::string ToText(const SnapshotName& name);
 Status WriteSnapshot(const SnapshotPaths& paths, SavedMachine state, const GuestMemory& memory,
                      const NamePlaces& places, const snapshot::MemorySource& source = {});
 
+// The bytes of a state file. An error: there are more than readers take.
+Result<std::vector<std::byte>> EncodeMachineState(const SavedMachine& state);
 // A state file's machine; errors name the file.
 Result<SavedMachine> ReadMachineState(const std::string& path);
+// The same for a file that is open already; `name` is for errors.
+Result<SavedMachine> ReadMachineState(const Fd& file, const std::string& name);
 
 struct MemoryFile {
   Fd file;

@@ -55,6 +55,14 @@ Result<SnapshotMemory> ReadMemory(const ObjectReader& in) {
   return Error("too many fields: either `mem_backend` or `mem_file_path` exclusively is required");
 }
 
+// What is to be other than in the machine that was.
+Status ReadChanges(const JsonValue& json, const ObjectReader& in, SnapshotLoad& load) {
+  load.resume_vm = TRY(in.WithDefault("resume_vm", load.resume_vm));
+  load.overrides = TRY(ReadOverrides(json));
+  load.clock_realtime = TRY(in.WithDefault("clock_realtime", load.clock_realtime));
+  return {};
+}
+
 }  // namespace
 
 Result<SnapshotCreation> ReadSnapshotCreation(const JsonValue& json) {
@@ -79,12 +87,21 @@ Result<SnapshotLoad> ReadSnapshotLoad(const JsonValue& json) {
   load.snapshot_path = TRY(in.Required<std::string>("snapshot_path"));
   const bool diffs = TRY(in.WithDefault("enable_diff_snapshots", false));
   load.track_dirty_pages = TRY(in.WithDefault("track_dirty_pages", false)) || diffs;
-  load.resume_vm = TRY(in.WithDefault("resume_vm", load.resume_vm));
-  load.overrides = TRY(ReadOverrides(json));
-  load.clock_realtime = TRY(in.WithDefault("clock_realtime", load.clock_realtime));
+  TRY(ReadChanges(json, in, load));
   load.huge_pages =
       ToHugePages(TRY(in.WithDefault("huge_pages", kHugePages, RestoredHugePages::kAsSaved)));
   load.memory = TRY(ReadMemory(in));
+  return load;
+}
+
+Result<SnapshotLoad> ReadHandedLoad(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {
+      "track_dirty_pages", "resume_vm",      "network_overrides", "vsock_override",
+      "drive_overrides",   "pmem_overrides", "console_overrides", "clock_realtime"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  SnapshotLoad load{.resume_vm = true};
+  load.track_dirty_pages = TRY(in.WithDefault("track_dirty_pages", load.track_dirty_pages));
+  TRY(ReadChanges(json, in, load));
   return load;
 }
 

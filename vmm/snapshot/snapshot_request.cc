@@ -13,6 +13,7 @@ Status Validate(const SnapshotCreation& creation) {
 }
 
 Status Validate(const SnapshotLoad& load) {
+  if (load.handed != nullptr) return {};
   if (load.snapshot_path.empty()) return Error("snapshot_path is empty");
   if (load.memory.backend_path.empty()) return Error("backend_path is empty");
   if (load.huge_pages == HugePages::k2M && load.memory.backend_type != MemoryBackendType::kUffd) {
@@ -24,6 +25,7 @@ Status Validate(const SnapshotLoad& load) {
 Status Override(VmConfig& config, const SnapshotLoad& load) {
   config.boot_source.reset();
   config.machine.smt = false;
+  config.machine.forkable = false;  // its memory is mapped from a file
   config.machine.cpu_template = CpuTemplate::kNone;
   config.machine.track_dirty_pages = load.track_dirty_pages;
   if (load.huge_pages) config.machine.huge_pages = *load.huge_pages;

@@ -2,11 +2,13 @@
 #define EMBER_VMM_SNAPSHOT_SNAPSHOT_REQUEST_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/result.h"
 #include "vmm/config.h"
+#include "vmm/fork/handed_machine.h"
 #include "vmm/snapshot/overrides.h"
 
 // What clients say of snapshots, with the contract's names and defaults. Plain data.
@@ -42,6 +44,8 @@ struct SnapshotLoad {
   Overrides overrides;
   bool clock_realtime = false;          // the guest's clock goes on by the time that has passed
   std::optional<HugePages> huge_pages;  // absent: what the saved machine had
+  // In place of the two files: a machine that was forked.
+  std::shared_ptr<const HandedMachine> handed;
 
   friend bool operator==(const SnapshotLoad&, const SnapshotLoad&) = default;
 };

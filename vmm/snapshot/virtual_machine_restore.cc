@@ -1,5 +1,6 @@
 // From a snapshot to a VirtualMachine: docs/snapshots.md.
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "base/concat.h"
@@ -37,14 +38,27 @@ Status CheckPmem(const DeviceStates& states, const GuestRange& space) {
   return {};
 }
 
+// For messages.
+std::string Origin(const SnapshotLoad& load) {
+  return load.handed != nullptr ? "a running machine" : load.snapshot_path;
+}
+
+Result<SavedMachine> ReadState(const SnapshotLoad& load) {
+  if (load.handed == nullptr) return ReadMachineState(load.snapshot_path);
+  TRY(CheckSealed(*load.handed));
+  SavedMachine state = TRY(ReadMachineState(load.handed->state, "of a running machine"));
+  if (!state.diff) return state;
+  return Error("the state of a running machine is that of a diff");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Machine>> VirtualMachine::Restore(const SnapshotLoad& load,
                                                          const VmConfig& own,
                                                          const MachineHost& host) {
-  const SavedMachine state = TRY(ReadMachineState(load.snapshot_path));
-  VmConfig config = TRY_CONTEXT(ParseSavedConfig(state.config),
-                                Concat(load.snapshot_path, ": the configuration"));
+  const SavedMachine state = TRY(ReadState(load));
+  VmConfig config =
+      TRY_CONTEXT(ParseSavedConfig(state.config), Concat(Origin(load), ": the configuration"));
   TRY(Override(config, load));
   config.serial = own.serial;
   if (own.lifecycle) config.lifecycle = own.lifecycle;
@@ -68,7 +82,10 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const SavedMac
   if (config_.machine.track_dirty_pages) {
     TRY(TakeWrittenPages(*machine_->memory_, *machine_->vm_));
   }
-  machine_->saved_ = {.last = state.name, .full = state.diff ? state.diff->full : state.name};
+  // A running machine's state is in no file that a diff could be based on.
+  if (load.handed == nullptr) {
+    machine_->saved_ = {.last = state.name, .full = state.diff ? state.diff->full : state.name};
+  }
   TRY(AddBoard(state.board));
   TRY(AddDevices(AddressAllocator(device_memory), &state.devices));
   auto vcpus = TRY(RestoreVcpus(state));
@@ -80,7 +97,7 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const SavedMac
   TRY(BeginGeneration());
   TRY(StartThreads(std::move(vcpus)));
   if (machine_->host_.before_guest) TRY(machine_->host_.before_guest(config_));
-  EMBER_LOG(kInfo, "the machine was restored from ", load.snapshot_path);
+  EMBER_LOG(kInfo, "the machine was restored from ", Origin(load));
   if (load.resume_vm) TRY(machine_->Resume());
   return std::unique_ptr<Machine>(std::move(machine_));
 }
@@ -90,11 +107,15 @@ Status VirtualMachine::Builder::LoadMemory(const SavedMachine& state,
   if (load.memory.backend_type == MemoryBackendType::kUffd) {
     return LoadMemoryByFaults(state, load.memory.backend_path);
   }
+  if (load.handed != nullptr) {
+    machine_->loaded_memory_ = load.handed->memory;
+    return snapshot::LoadMemory(*machine_->memory_, *load.handed->memory, "of a running machine");
+  }
   const SnapshotPaths paths{.state = load.snapshot_path, .memory = load.memory.backend_path};
   MemoryFile memory =
       TRY(OpenMemoryFile(paths, state, *machine_->memory_, Board::snapshot_names()));
   TRY(snapshot::LoadMemory(*machine_->memory_, memory.file, memory.path));
-  machine_->loaded_memory_ = std::move(memory.file);
+  machine_->loaded_memory_ = std::make_shared<const Fd>(std::move(memory.file));
   return {};
 }
 

@@ -31,10 +31,10 @@ Status VirtualMachine::Save(const SnapshotCreation& creation) {
     state.diff = {.base = saved_->last, .full = saved_->full, .pages = ToBytes(written)};
   }
   const SavedNames names{.last = state.name, .full = state.diff ? state.diff->full : state.name};
-  Status saved = WriteSnapshot({.state = creation.snapshot_path, .memory = creation.mem_file_path},
-                               std::move(state), *memory_, Board::snapshot_names(),
-                               {.file = loaded_memory_.valid() ? &loaded_memory_ : nullptr,
-                                .by_faults = page_fault_handler_.has_value()});
+  Status saved =
+      WriteSnapshot({.state = creation.snapshot_path, .memory = creation.mem_file_path},
+                    std::move(state), *memory_, Board::snapshot_names(),
+                    {.file = loaded_memory_.get(), .by_faults = page_fault_handler_.has_value()});
   if (saved) {
     saved_ = names;
   } else if (is_tracked) {

@@ -201,6 +201,16 @@ class Requests:
         """Makes the machine of a snapshot, in a process in which none was described. Before the start."""
         self.transport.call("PUT", "/snapshot/load", body)
 
+    def put_fork(self, **body: Unpack[types.ForkParams]) -> types.ForkOutcome:
+        """Makes clones of the machine in processes that wait, while it goes on. After the start."""
+        return cast('types.ForkOutcome', self.transport.call("PUT", "/fork", body))
+
+    def put_fork_receive(self, **body: Unpack[types.CloneChanges]) -> None:
+        """Takes a machine that another process forks, as the descriptors beside the request. No client
+        sends it. Before the start.
+        """
+        self.transport.call("PUT", "/fork/receive", body)
+
     def put_lifecycle(self, **body: Unpack[types.Lifecycle]) -> None:
         """Says what becomes of the machine when its guest ends. Before the start."""
         self.transport.call("PUT", "/lifecycle", body)

@@ -81,6 +81,7 @@ class MachineConfiguration(TypedDict):
     cpu_template: NotRequired[Literal['C3', 'T2', 'T2S', 'T2CL', 'T2A', 'V1N1', 'None', None]]
     track_dirty_pages: NotRequired[bool]
     huge_pages: NotRequired[Literal['None', 'Transparent', '2M']]
+    forkable: NotRequired[bool]
 
 
 class MachineConfigurationUpdate(TypedDict):
@@ -94,6 +95,7 @@ class MachineConfigurationUpdate(TypedDict):
     cpu_template: NotRequired[Literal['C3', 'T2', 'T2S', 'T2CL', 'T2A', 'V1N1', 'None', None]]
     track_dirty_pages: NotRequired[bool | None]
     huge_pages: NotRequired[Literal['None', 'Transparent', '2M', None]]
+    forkable: NotRequired[bool | None]
 
 
 class Drive(TypedDict):
@@ -451,6 +453,55 @@ class SnapshotLoadParams(TypedDict):
     console_overrides: NotRequired[list[ConsoleOverride]]
     clock_realtime: NotRequired[bool]
     huge_pages: NotRequired[Literal['Snapshot', 'None', 'Transparent', '2M']]
+
+
+class CloneChanges(TypedDict):
+    """What is to be other in a clone than in the machine that is forked."""
+
+    track_dirty_pages: NotRequired[bool]
+    resume_vm: NotRequired[bool]
+    network_overrides: NotRequired[list[NetworkOverride]]
+    vsock_override: NotRequired[VsockOverride | None]
+    drive_overrides: NotRequired[list[DriveOverride]]
+    pmem_overrides: NotRequired[list[PmemOverride]]
+    console_overrides: NotRequired[list[ConsoleOverride]]
+    clock_realtime: NotRequired[bool]
+
+
+class ForkClone(TypedDict):
+    """A process that waits, and what is to be other in its machine."""
+
+    socket_path: str
+    track_dirty_pages: NotRequired[bool]
+    resume_vm: NotRequired[bool]
+    network_overrides: NotRequired[list[NetworkOverride]]
+    vsock_override: NotRequired[VsockOverride | None]
+    drive_overrides: NotRequired[list[DriveOverride]]
+    pmem_overrides: NotRequired[list[PmemOverride]]
+    console_overrides: NotRequired[list[ConsoleOverride]]
+    clock_realtime: NotRequired[bool]
+
+
+class ForkParams(TypedDict):
+    """The clones to be made."""
+
+    clones: list[ForkClone]
+    timeout_ms: NotRequired[int | None]
+
+
+class CloneOutcome(TypedDict):
+    """A clone that is there, or why it is not."""
+
+    socket_path: str
+    error: NotRequired[str]
+
+
+class ForkOutcome(TypedDict):
+    """What became of a fork."""
+
+    preparation_us: int
+    pause_us: int
+    clones: list[CloneOutcome]
 
 
 class LoopHealth(TypedDict):
