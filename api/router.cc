@@ -79,6 +79,7 @@ constexpr Route kRoutes[] = {
     {Method::kPut, "/serial", PutSerial},
     {Method::kPut, "/snapshot/create", PutSnapshotCreate},
     {Method::kPut, "/snapshot/load", PutSnapshotLoad},
+    {Method::kPut, "/snapshot/working-set", PutSnapshotWorkingSet},
     {Method::kGet, "/version", GetVersion},
     {Method::kPatch, "/vm", PatchVm},
     {Method::kGet, "/vm/config", GetVmConfig},

@@ -36,7 +36,7 @@ Result<Fd> Open() {
   if (device) return device;
   Result<Fd> call = FromSystemCall();
   if (call) return call;
-  return Error(Concat("memory that another process delivers needs access to ", kDevice, " (",
+  return Error(Concat("memory that is delivered as it is touched needs access to ", kDevice, " (",
                       device.error().message(),
                       "), or CAP_SYS_PTRACE or vm.unprivileged_userfaultfd=1 (",
                       call.error().message(), ")"));

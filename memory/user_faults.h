@@ -12,10 +12,11 @@
 
 namespace ember {
 
-// Guest memory whose missing pages another process delivers (userfaultfd(2)). Whoever touches one,
-// the guest in KVM, a system call or a thread here, stands still until it is there; so does whoever
-// gives pages back (GuestMemory::Release()), until the other process has read of it. Lives as long
-// as the memory, and is not needed to unmap it. Move-only; const methods from any thread.
+// Guest memory whose missing pages somebody delivers (userfaultfd(2)): another process, or a thread
+// here (memory/page_delivery.h). Whoever touches one, the guest in KVM, a system call or a thread
+// here, stands still until it is there; so does whoever gives pages back (GuestMemory::Release()),
+// until that was read of. Lives as long as the memory, and is not needed to unmap it. Move-only;
+// const methods from any thread.
 class UserFaults {
  public:
   // From now on for all of RAM and of pluggable memory, of which nothing was touched. Without
@@ -32,8 +33,8 @@ class UserFaults {
   // later. Only before a guest runs, or its memory would change under it.
   void GiveUp() const;
 
-  // What the other process gets: reads tell of faults and of pages that were given back, ioctls
-  // deliver pages. While it is open here nobody finds zeros because that process ended.
+  // Whom reads tell of faults and of pages that were given back, and by whom ioctls deliver pages;
+  // non-blocking. While it is open here nobody finds zeros because another process ended.
   const Fd& fd() const { return fd_; }
 
  private:

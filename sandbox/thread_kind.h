@@ -16,11 +16,12 @@ enum class ThreadKind : uint8_t {
   kVcpu,    // "vcpu-N"
   kDevice,  // of one device: its own, and those that wait for the disk in its place
   kWorker,  // what the others ask for: files, activation and reset of devices, another machine
+  kFaults,  // delivers guest memory out of a snapshot's file as it is touched
 };
 
-inline constexpr size_t kThreadKinds = 5;
+inline constexpr size_t kThreadKinds = 6;
 inline constexpr std::array<std::string_view, kThreadKinds> kThreadKindNames = {
-    "api", "vmm", "vcpu", "device", "worker"};
+    "api", "vmm", "vcpu", "device", "worker", "faults"};
 
 constexpr std::string_view NameOf(ThreadKind kind) {
   return kThreadKindNames[static_cast<size_t>(kind)];

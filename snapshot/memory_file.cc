@@ -139,11 +139,7 @@ bool IsPrivateRam(const GuestMemory& memory, const MemoryPiece& piece) {
          !(memory.pluggable() != nullptr && piece.region.host == memory.pluggable()->host());
 }
 
-Status Load(const GuestMemory& memory, const Fd& file, const std::string& path) {
-  const uint64_t wanted = MemoryFileBytes(memory);
-  if (const uint64_t actual = TRY(FileSize(file, path)); actual != wanted) {
-    return Error(Concat("the file is ", actual, " bytes long, the machine's memory ", wanted));
-  }
+Status Load(const GuestMemory& memory, const Fd& file) {
   for (const MemoryPiece& piece : PiecesOf(memory)) {
     if (IsPrivateRam(memory, piece)) {
       TRY(memory.MapFilePrivately(piece.region.range.start, file, piece.file_offset_bytes,
@@ -221,8 +217,17 @@ Result<uint64_t> WriteMemory(const GuestMemory& memory, const PageBits& pages, c
 }
 
 Status LoadMemory(const GuestMemory& memory, const Fd& file, const std::string& path) {
-  TRY_CONTEXT(Load(memory, file, path), Concat("memory file ", path));
+  TRY(CheckLength(memory, file, path));
+  TRY_CONTEXT(Load(memory, file), Concat("memory file ", path));
   return {};
+}
+
+Status CheckLength(const GuestMemory& memory, const Fd& file, const std::string& path) {
+  const uint64_t wanted = MemoryFileBytes(memory);
+  const uint64_t actual = TRY_CONTEXT(FileSize(file, path), Concat("memory file ", path));
+  if (actual == wanted) return {};
+  return Error(Concat("memory file ", path, ": the file is ", actual,
+                      " bytes long, the machine's memory ", wanted));
 }
 
 }  // namespace ember::snapshot

@@ -52,6 +52,9 @@ Result<uint64_t> WriteMemory(const GuestMemory& memory, const PageBits& pages, c
 // errors; one is a length that is not that of the memory.
 Status LoadMemory(const GuestMemory& memory, const Fd& file, const std::string& path);
 
+// The last of these: the file is as long as the memory.
+Status CheckLength(const GuestMemory& memory, const Fd& file, const std::string& path);
+
 }  // namespace ember::snapshot
 
 #endif  // EMBER_SNAPSHOT_MEMORY_FILE_H_

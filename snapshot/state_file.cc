@@ -80,6 +80,19 @@ std::vector<std::byte> EncodeStateFile(const StateValue& root) {
   return file;
 }
 
+Result<NewFile> WriteStateFile(const std::string& path, std::string_view suffix,
+                               const StateValue& root) {
+  NewFile file = TRY(NewFile::Create(path, suffix));
+  const std::vector<std::byte> bytes = EncodeStateFile(root);
+  if (bytes.size() > kMaxStateFileBytes) {
+    return Error(
+        Concat("the state takes ", bytes.size(), " bytes, more than ", kMaxStateFileBytes));
+  }
+  TRY_CONTEXT(WriteAll(file.fd(), bytes), file.temporary_path());
+  TRY(file.Sync());
+  return file;
+}
+
 Result<StateFile> DecodeStateFile(std::span<const std::byte> bytes) {
   TRY(CheckHeader(bytes));
   StateFile file{.version = LoadLe<uint32_t>(bytes.subspan(kVersionOffset)), .root = {}};

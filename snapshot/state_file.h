@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "snapshot/new_file.h"
 #include "snapshot/state_value.h"
 
 // The bytes of a snapshot's state file: docs/formats/snapshot.md. Any thread.
@@ -35,6 +37,11 @@ Result<StateFile> DecodeStateFile(std::span<const std::byte> bytes);
 Result<StateFile> ReadStateFile(const std::string& path);
 // The same for one that is open already; `name` is for the errors.
 Result<StateFile> ReadStateFile(const Fd& file, const std::string& name);
+
+// Writes a whole file, durably, under the temporary name that the suffix makes: it is to be
+// published. An error, too, where it would be longer than a state file may be.
+Result<NewFile> WriteStateFile(const std::string& path, std::string_view suffix,
+                               const StateValue& root);
 
 }  // namespace ember::snapshot
 

@@ -102,6 +102,9 @@ struct PutLifecycle {
 struct CreateSnapshot {
   SnapshotCreation creation;
 };
+struct SaveWorkingSet {
+  WorkingSetFile file;
+};
 struct LoadSnapshot {
   SnapshotLoad load;
 };
@@ -124,12 +127,13 @@ using DeviceAction =
                  GetBalloonStatistics, StartBalloonHinting, StopBalloonHinting, GetBalloonHinting,
                  PatchMemoryHotplug, GetMemoryHotplug, AttachConsole, ResizeConsole>;
 
-using Action = std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource,
-                            PutDrive, PutPmem, PutNetworkInterface, PutSerial, PutBalloon,
-                            PutEntropy, PutConsole, PutVsock, PutMemoryHotplug, PutMmdsConfig,
-                            PutLifecycle, PutLogger, PutMetrics, LoadSnapshot, InstanceStart,
-                            PauseVm, ResumeVm, CreateSnapshot, ForkMachine, SendCtrlAltDel,
-                            PressPowerButton, ResetInPlace, FlushMetrics, GetMetrics, DeviceAction>;
+using Action =
+    std::variant<PutMachineConfig, PatchMachineConfig, PutCpuConfig, PutBootSource, PutDrive,
+                 PutPmem, PutNetworkInterface, PutSerial, PutBalloon, PutEntropy, PutConsole,
+                 PutVsock, PutMemoryHotplug, PutMmdsConfig, PutLifecycle, PutLogger, PutMetrics,
+                 LoadSnapshot, InstanceStart, PauseVm, ResumeVm, CreateSnapshot, SaveWorkingSet,
+                 ForkMachine, SendCtrlAltDel, PressPowerButton, ResetInPlace, FlushMetrics,
+                 GetMetrics, DeviceAction>;
 
 }  // namespace ember::vmm
 

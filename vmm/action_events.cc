@@ -47,6 +47,9 @@ class Recorder {
     journal_.Append("snapshot_created", {{"snapshot_path", action.creation.snapshot_path},
                                          {"mem_file_path", action.creation.mem_file_path}});
   }
+  void operator()(const SaveWorkingSet& action) const {
+    journal_.Append("working_set_saved", {{"working_set_path", action.file.working_set_path}});
+  }
   void operator()(const SendCtrlAltDel&) const { journal_.Append("ctrl_alt_del"); }
   void operator()(const PressPowerButton&) const { journal_.Append("power_button"); }
   void operator()(const ResetInPlace&) const { journal_.Append("reset"); }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "base/result.h"
 #include "vmm/action.h"
@@ -42,6 +43,9 @@ class Machine {
   // What clones are made of; it is paused, and goes on as if nothing had been. An error leaves all
   // as it was. Once CheckFork() says yes.
   virtual Result<HandedMachine> Freeze() = 0;
+  // Writes a file of the pages that it has touched since it was restored; it is paused. An error:
+  // it was not restored to be recorded, or the file cannot be made, and that which was there stays.
+  virtual Status SaveWorkingSet(const std::string& path) = 0;
   // Where its parts count, for as long as it lives.
   virtual MachineMetrics metrics() const = 0;
   // What the machine was built from, with what was changed since.

@@ -1,8 +1,10 @@
 #include "vmm/running_controller.h"
 
 #include <chrono>
+#include <string_view>
 
 #include "base/clock.h"
+#include "base/concat.h"
 #include "sandbox/confinement.h"
 
 namespace ember::vmm {
@@ -60,6 +62,20 @@ Result<FrozenMachine> RunningController::Freeze() {
   }
   if (!frozen) return std::move(frozen).error();
   return FrozenMachine{.machine = *std::move(frozen), .pause = MonotonicClock().Now() - begin};
+}
+
+Result<Reply> RunningController::Do(const SaveWorkingSet& action) {
+  constexpr std::string_view kFailed = "Save working set error";
+  // As of a snapshot: no vCPU may wait for the worker.
+  if (!paused_) {
+    return Error(
+        Concat(kFailed, ": Operation not allowed: save/restore unavailable while running"));
+  }
+  TRY_CONTEXT(Validate(action.file), kFailed);
+  Status saved;
+  sandbox::RunOnWorker([&] { saved = machine_->SaveWorkingSet(action.file.working_set_path); });
+  TRY_CONTEXT(std::move(saved), kFailed);
+  return Reply{};
 }
 
 Result<Reply> RunningController::Do(const SendCtrlAltDel&) {

@@ -39,6 +39,7 @@ class RunningController {
   Result<Reply> Do(const PauseVm& action);
   Result<Reply> Do(const ResumeVm& action);
   Result<Reply> Do(const CreateSnapshot& action);
+  Result<Reply> Do(const SaveWorkingSet& action);
   Result<Reply> Do(const SendCtrlAltDel& action);
   Result<Reply> Do(const PressPowerButton& action);
   Result<Reply> Do(const DeviceAction& action);

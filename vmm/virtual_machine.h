@@ -27,6 +27,7 @@
 #include "vmm/machine_end.h"
 #include "vmm/snapshot/machine_state.h"
 #include "vmm/snapshot/page_fault_handler.h"
+#include "vmm/snapshot/working_set_recorder.h"
 #include "vmm/vcpu_thread.h"
 #include "vmm/vitals.h"
 
@@ -74,6 +75,7 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   Status CheckFork(const ForkRequest& request) const override;
   std::optional<uint64_t> ForgetPageTables(uint64_t offset_bytes) override;
   Result<HandedMachine> Freeze() override;
+  Status SaveWorkingSet(const std::string& path) override;
   MachineMetrics metrics() const override;
   const VmConfig& config() const override { return config_; }
 
@@ -100,6 +102,11 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   void PostEnd(MachineEnd end);
   void End(const MachineEnd& end);
 
+  // Of PostEnd(), for all threads below.
+  std::atomic<bool> ending_{false};
+  // Gone when the machine is: what is posted to the loop then does nothing.
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
+
   // Constant after construction. Each uses those before it.
   const MachineHost host_;
   std::optional<kvm::System> system_;
@@ -107,15 +114,14 @@ class VirtualMachine final : public Machine, private VmRequestSink {
   // The file that it is mapped from, of a machine that was restored or forked; else null.
   std::shared_ptr<const Fd> loaded_memory_;
   std::optional<PageFaultHandler> page_fault_handler_;  // of one that has its memory from there
+  SnapshotName restored_from_{};                        // of a restored one
+  std::unique_ptr<WorkingSetRecorder> recorder_;  // of one whose working set is recorded, or null
   std::unique_ptr<kvm::Vm> vm_;
   std::unique_ptr<DeviceSet> devices_;
   std::unique_ptr<Board> board_;  // its bus borrows from the devices
 
   VmConfig config_;                  // the loop thread
   std::optional<SavedNames> saved_;  // the same; none: it was neither saved nor restored
-  std::atomic<bool> ending_{false};
-  // Gone when the machine is: what is posted to the loop then does nothing.
-  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 
   std::vector<std::unique_ptr<VcpuThread>> vcpus_;  // these end before what they use
   std::vector<Vitals::Entry> vcpu_entries_;         // of the threads

@@ -15,6 +15,7 @@
 #include "memory/guest_memory.h"
 #include "memory/pluggable_memory.h"
 #include "vmm/snapshot/machine_state.h"
+#include "vmm/snapshot/snapshot_files.h"
 #include "vmm/virtual_machine.h"
 
 namespace ember::vmm {
@@ -54,6 +55,8 @@ class VirtualMachine::Builder {
 
   // For a snapshot's.
   Status LoadMemory(const SavedMachine& state, const SnapshotLoad& load) const;
+  // Of the file, whose pages are delivered one by one.
+  Status RecordMemory(MemoryFile file) const;
   Status LoadMemoryByFaults(const SavedMachine& state, const std::string& socket_path) const;
   Result<std::vector<std::unique_ptr<kvm::Vcpu>>> RestoreVcpus(const SavedMachine& state) const;
   // Once interrupt controllers are restored.

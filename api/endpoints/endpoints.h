@@ -77,6 +77,7 @@ Result<Outcome> PutSerial(const Call& call);
 // snapshot.cc
 Result<Outcome> PutSnapshotCreate(const Call& call);
 Result<Outcome> PutSnapshotLoad(const Call& call);
+Result<Outcome> PutSnapshotWorkingSet(const Call& call);
 // vm.cc
 Result<Outcome> GetVmConfig(const Call& call);
 Result<Outcome> PatchVm(const Call& call);

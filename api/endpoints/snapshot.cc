@@ -34,4 +34,8 @@ Result<Outcome> PutSnapshotLoad(const Call& call) {
                     .deprecated = UsesDeprecated(json)};
 }
 
+Result<Outcome> PutSnapshotWorkingSet(const Call& call) {
+  return ActionCall{vmm::SaveWorkingSet{TRY(ReadBody(call.body, vmm::ReadWorkingSetFile))}};
+}
+
 }  // namespace ember::api

@@ -7,6 +7,7 @@
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -156,6 +157,9 @@ constexpr auto kConstants = std::to_array<Constant>({
     EMBER_CONSTANT(TUNSETOFFLOAD),
     EMBER_CONSTANT(TUNSETQUEUE),
     EMBER_CONSTANT(TUNSETVNETHDRSZ),
+    EMBER_CONSTANT(UFFDIO_COPY),
+    EMBER_CONSTANT(UFFDIO_WAKE),
+    EMBER_CONSTANT(UFFDIO_ZEROPAGE),
     {"OWN_PROCESS", kOwnProcess},
     {"SIGRTMIN", kFirstRealTimeSignal},
     // The number holds the size of a structure that ends in a flexible array, which <linux/kvm.h>

@@ -32,6 +32,21 @@ def writing_forever(memory_mib, stride):
     return writing(memory_mib, 1, again)
 
 
+def touching(pages, shift, step):
+    """Writes the boot timer and waits until somebody has written to FREE_MEMORY. Then it looks at so many
+    pages behind that, 2^shift bytes from one to the next, each `step` further than the one before, modulo
+    `pages`, a power of two; writes the boot timer again, and halts for good."""
+    # wait: cmp dword [FREE_MEMORY], 0; je wait; mov ecx, pages; xor edi, edi
+    code = CODE[:8] + b"\x83\x3d" + struct.pack("<I", FREE_MEMORY) + b"\x00\x74\xf7"
+    code += b"\xb9" + struct.pack("<I", pages) + b"\x31\xff"
+    # page: mov esi, edi; shl esi, shift; mov eax, [esi + behind]; add edi, step; and edi, pages - 1
+    loop = b"\x89\xfe\xc1\xe6" + bytes([shift]) + b"\x8b\x86" + struct.pack("<I", FREE_MEMORY + (1 << 20))
+    loop += b"\x81\xc7" + struct.pack("<I", step) + b"\x81\xe7" + struct.pack("<I", pages - 1)
+    # dec ecx; jnz page
+    loop += b"\x49\x75" + struct.pack("<b", -(len(loop) + 3))
+    return code + loop + CODE[5:]
+
+
 HEADER_BYTES, PROGRAM_HEADER_BYTES = 64, 56
 NOTE = struct.pack("<III", 4, 4, 18) + b"Xen\0" + struct.pack("<I", ENTRY)  # XEN_ELFNOTE_PHYS32_ENTRY
 

@@ -1,4 +1,5 @@
-"""The rows of scripts/bench about snapshots. Files are in tmpfs, so that no disk is measured."""
+"""The rows of scripts/bench about snapshots. Files are in tmpfs, so that no disk is measured, but for
+working sets."""
 
 import contextlib
 import ctypes
@@ -22,6 +23,8 @@ WRITTEN_MIB = 512
 DIFF_MIB = 1024
 DIRTY_STRIDE = 100  # every so many pages is written: one in a hundred
 CLONES = 100
+# Pages that a guest looks at: one in 256 KiB, in an order that no reader ahead could guess.
+TOUCHED_PAGES, TOUCHED_SHIFT, TOUCHED_STEP = 2048, 18, 1237
 FIRST_EXIT = b"Guest-boot-time"
 FILL_BYTES = 16 * MIB
 # <linux/kvm.h>, <asm-generic/mman.h>
@@ -74,6 +77,12 @@ def save(path, state, memory, kind="Full"):
     return (time.perf_counter() - began) * 1000
 
 
+def restored_from(state, memory):
+    """What a load is asked for."""
+    return {"snapshot_path": state, "resume_vm": True,
+            "mem_backend": {"backend_type": "File", "backend_path": memory}}
+
+
 def make_snapshot(bench, where, memory_mib, code=payload.BUSY_CODE):
     """Of a guest that leaves its vCPU all the time, and no page of whose memory is a hole."""
     state, memory = f"{where}/state", f"{where}/memory"
@@ -84,8 +93,7 @@ def make_snapshot(bench, where, memory_mib, code=payload.BUSY_CODE):
     with open(memory, "r+b") as file:
         for at in range(payload.FREE_MEMORY, memory_mib * MIB, FILL_BYTES):
             os.pwrite(file.fileno(), content, at)
-    return {"snapshot_path": state, "resume_vm": True,
-            "mem_backend": {"backend_type": "File", "backend_path": memory}}
+    return restored_from(state, memory)
 
 
 def restore_sample(bench, load, waiting):
@@ -173,6 +181,47 @@ def restore_waiting(bench):
         for _ in range(bench.count(40)):
             samples["ember"].append(restore_sample(bench, *loads.values(), waiting=True))
     return row("restore_waiting_ms", "ms", samples)
+
+
+def record(bench, load, path):
+    """Writes the working set of a machine whose guest has gone to its end."""
+    with directory() as own:
+        log = Log(f"{own}/log")
+        process, _, api = bench.start_vmm(own, "--boot-timer")
+        backend = {**load["mem_backend"], "record_working_set": True}
+        api_call(api, "PUT", "/snapshot/load", {**load, "mem_backend": backend})
+        log.await_first_exit()
+        set_state(api, "Paused")
+        api_call(api, "PUT", "/snapshot/working-set", {"working_set_path": path})
+        end(process)
+        os.close(log.fd)
+
+
+def forget_file(path):
+    """Has the page cache hold nothing of the file, whose bytes are on the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+
+
+def restore_working_set(bench):
+    """The request for a machine whose memory file is in no cache, to a process that waits, until its guest
+    has looked at pages all over it: with their working set over without."""
+    samples = {"ember": [], "without": []}
+    memory_mib = (TOUCHED_PAGES << TOUCHED_SHIFT) // MIB + payload.FREE_MEMORY // MIB + 16
+    with tempfile.TemporaryDirectory() as where:  # on a disk
+        load = make_snapshot(bench, where, memory_mib,
+                             payload.touching(TOUCHED_PAGES, TOUCHED_SHIFT, TOUCHED_STEP))
+        memory = load["mem_backend"]["backend_path"]
+        record(bench, load, f"{where}/set")
+        with_set = {**load["mem_backend"], "working_set_path": f"{where}/set"}
+        for _ in range(bench.count(10)):
+            for side, backend in (("ember", with_set), ("without", load["mem_backend"])):
+                forget_file(memory)
+                samples[side].append(restore_sample(bench, {**load, "mem_backend": backend}, waiting=True))
+    return row("restore_working_set_ratio", "ratio", samples, floor="without",
+               value=statistics.median(samples["ember"]) / statistics.median(samples["without"]))
 
 
 def pwrite_mib_per_s(where, content):
@@ -267,6 +316,7 @@ ROWS = {
     "restore_ms": restore,
     "restore_ms_per_gib": restore_per_gib,
     "restore_waiting_ms": restore_waiting,
+    "restore_working_set_ratio": restore_working_set,
     "snapshot_write_ratio": snapshot_write,
     "diff_ms": diff,
     "clone_pss_mib": clone_pss,

@@ -44,7 +44,8 @@ WRONG_PHASE = {"NotStarted": "not supported before starting the microVM",
                "Running": "not supported after starting the microVM",
                "Paused": "not supported after starting the microVM"}
 # What a paused machine alone can do.
-NOT_PAUSED = {"PUT /snapshot/create": "save/restore unavailable while running"}
+NOT_PAUSED = {"PUT /snapshot/create": "save/restore unavailable while running",
+              "PUT /snapshot/working-set": "save/restore unavailable while running"}
 # What shows if a refused request has changed something: the events' number counts every change.
 WITNESSES = ["/vm/config", "/mmds", "/wait?state=NotStarted,Running,Paused&timeout=0"]
 
@@ -83,7 +84,8 @@ NAMELESS = ["PUT /mmds/config", "PUT /snapshot/load"]
 NO_DRIVER = {"PATCH /balloon": "Device is inactive", "PATCH /hotplug/memory": "not active",
              "PATCH /balloon/hinting/start": "Device is inactive",
              "PATCH /balloon/hinting/stop": "Device is inactive",
-             "PATCH /balloon/statistics": "Device is inactive"}
+             "PATCH /balloon/statistics": "Device is inactive",
+             "PUT /snapshot/working-set": "not loaded with record_working_set"}
 # The same of a process that was told what its machine is to be.
 REFUSED_HERE = {**NO_DRIVER, "PUT /snapshot/load": "not allowed after configuring boot-specific resources"}
 

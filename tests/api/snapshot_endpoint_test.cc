@@ -47,6 +47,21 @@ TEST_F(SnapshotEndpointTest, WhatWentWrongIsTold) {
               HasSubstr("Create snapshot error: the disk is full"));
 }
 
+TEST_F(SnapshotEndpointTest, APausedMachinesWorkingSetIsSaved) {
+  constexpr std::string_view kSet = R"({"working_set_path":"/w"})";
+  EXPECT_THAT(Call("PUT", "/snapshot/working-set", kSet).body, HasSubstr("before starting"));
+  StartMachine();
+  EXPECT_THAT(Call("PUT", "/snapshot/working-set", kSet).body,
+              HasSubstr("Save working set error: Operation not allowed: save/restore"));
+  Pause();
+  EXPECT_EQ(Call("PUT", "/snapshot/working-set", kSet).status, 204);
+  EXPECT_EQ(Call("PUT", "/snapshot/working-set", R"({"working_set_path":""})").status, 400);
+  EXPECT_THAT(room_.events(), ElementsAre("start", "pause", "save working set /w"));
+  room_.FailWith("the disk is full");
+  EXPECT_THAT(Call("PUT", "/snapshot/working-set", kSet).body,
+              HasSubstr("Save working set error: the disk is full"));
+}
+
 TEST_F(SnapshotEndpointTest, ALoadedMachineIsPausedUntilItIsResumed) {
   EXPECT_EQ(Call("PUT", "/snapshot/load", kLoad).status, 204);
   EXPECT_THAT(State(), HasSubstr(R"("state":"Paused")"));

@@ -83,6 +83,30 @@ def load_huge(vm):
     load(vm)
 
 
+def load_recorded(vm):
+    """The same, whose working set is recorded."""
+    vm.launch()
+    vm.load(resume_vm=True, track_dirty_pages=True, mem_backend=vm.backend(record_working_set=True))
+    vm.type(b"g")
+    vm.expect_round(2)
+    vm.save_working_set()
+    vm.call("PATCH", "/vm", {"state": "Paused"})
+    vm.save_as("Diff", "later")  # which is memory that the file has no longer
+    vm.call("PATCH", "/vm", {"state": "Resumed"})
+    vm.type(b"q")
+    vm.wait(0)
+
+
+def load_at_once(vm):
+    """The same, of which the working set is read at once."""
+    vm.launch()
+    vm.load(resume_vm=True, mem_backend=vm.backend(working_set_path=str(vm.files / "set")))
+    vm.type(b"g")
+    vm.expect_round(2)
+    vm.type(b"q")
+    vm.wait(0)
+
+
 def reset(vm):
     """A guest resets its machine, which is built again."""
     vm.devices = [*vm.devices, ("/lifecycle", {"on_reboot": "Reset"})]
@@ -242,13 +266,21 @@ def far_disk(vm):
 
 ACTS = {act.__name__: act for act in (boot, load, reset, save, change, load_huge, inherit, terminal,
                                       blocked, fatal, fork, take)}
-BEFORE = {"load": save, "load_huge": save_huge}  # what leaves the files that an act needs
+# What leaves the files that an act needs.
+BEFORE = {"load": [save], "load_huge": [save_huge]}
 # By name, what this host lacks for an act.
 MISSING = {}
 if os.geteuid() == 0 and Path("/dev/net/tun").exists():
     ACTS["taps"] = taps
 else:
     MISSING["taps"] = "root and /dev/net/tun"
+if os.access("/dev/userfaultfd", os.R_OK | os.W_OK):
+    for delivered in (load_recorded, load_at_once):
+        ACTS[delivered.__name__] = delivered
+        BEFORE[delivered.__name__] = [save]
+    BEFORE["load_at_once"].append(load_recorded)
+else:
+    MISSING["load_recorded"] = "/dev/userfaultfd"
 if shutil.which("qemu-storage-daemon"):
     ACTS["far_disk"] = far_disk
 else:

@@ -28,10 +28,10 @@ OF_CALL = {
     "getrlimit": ["EPERM"], "getsockopt": ["ENOPROTOOPT"], "ioctl": ["EINVAL", "ENOMEM"],
     "listen": ["EADDRINUSE"], "lseek": ["EINVAL", "EIO"], "lstat": ["ENOENT", "EACCES"],
     "madvise": ["ENOMEM", "EINVAL"], "memfd_create": OF_DESCRIPTORS, "mmap": ["ENOMEM"],
-    "munmap": ["ENOMEM"], "open": OF_PATHS, "poll": ["EINTR", "ENOMEM"], "prctl": ["EPERM", "EINVAL"],
+    "mprotect": ["ENOMEM"], "munmap": ["ENOMEM"], "open": OF_PATHS, "poll": ["EINTR", "ENOMEM"], "prctl": ["EPERM", "EINVAL"],
     "pread": READING, "preadv": READING, "pwrite": WRITING, "pwritev": WRITING,
     "pthread_create": ["EAGAIN"], "pthread_kill": ["EAGAIN"],
-    "read": READING, "readv": ["EIO", "EINTR", "EAGAIN", CUT_SHORT], "recv": RECEIVING,
+    "read": READING, "readahead": ["EINVAL"], "readv": ["EIO", "EINTR", "EAGAIN", CUT_SHORT], "recv": RECEIVING,
     "recvmsg": RECEIVING, "rename": ["EIO", "ENOSPC", "EACCES"], "send": SENDING, "sendmsg": SENDING,
     "setrlimit": ["EPERM"], "setsockopt": ["ENOMEM"], "shutdown": ["ENOTCONN"], "sigaction": ["EINVAL"],
     "sigaltstack": ["ENOMEM"], "signalfd": OF_DESCRIPTORS, "socket": ["EMFILE", "EACCES"],
@@ -78,6 +78,7 @@ BEFORE_OTHERS = [
     ("lstat", "ember::UnixListener::Bind", "EACCES"),
     ("io_uring_queue_init_params", "ember::virtio::Ring::Create", "EINVAL"),
     ("syscall", "ember::Finish", "EPERM"),
+    ("ioctl", "Open", "ENOMEM"),
 ]
 
 # The process aborts rather than go on without what confines it.

@@ -52,8 +52,10 @@ EMBER_WRAP(int, madvise, static_cast<uint64_t>(advice), (void* at, size_t size, 
 EMBER_WRAP(int, memfd_create, 0, (const char* name, unsigned flags), (name, flags))
 EMBER_WRAP(void*, mmap, 0, (void* at, size_t size, int protection, int flags, int fd, off_t offset),
            (at, size, protection, flags, fd, offset))
+EMBER_WRAP(int, mprotect, 0, (void* at, size_t size, int protection), (at, size, protection))
 EMBER_WRAP(int, munmap, 0, (void* at, size_t size), (at, size))
 EMBER_WRAP(int, poll, 0, (pollfd * fds, nfds_t count, int timeout_ms), (fds, count, timeout_ms))
+EMBER_WRAP(ssize_t, readahead, 0, (int fd, off_t offset, size_t size), (fd, offset, size))
 EMBER_WRAP(int, rename, 0, (const char* from, const char* to), (from, to))
 EMBER_WRAP(int, setrlimit, 0, (int resource, const rlimit* limit), (resource, limit))
 EMBER_WRAP(int, setsockopt, 0, (int fd, int level, int name, const void* value, socklen_t size),

@@ -53,8 +53,8 @@ class Sweep:
 
     def record(self):
         for act in acts.ACTS:
-            if act in acts.BEFORE:
-                self.live(act, acts.BEFORE[act], self.new_record(), {})
+            for before in acts.BEFORE.get(act, []):
+                self.live(act, before, self.new_record(), {})
             record = self.new_record()
             self.usual[act] = self.live(act, acts.ACTS[act], record, {}).took
             self.note(act, record, None)

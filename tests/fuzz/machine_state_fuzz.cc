@@ -1,4 +1,5 @@
-// A machine's state file that is the input: read, written again, and given to devices.
+// A machine's state file that is the input: read, written again, and given to devices; or the file
+// of a working set.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,6 +26,7 @@
 #include "virtio/net/net_device.h"
 #include "virtio/rng/rng_device.h"
 #include "vmm/snapshot/machine_state.h"
+#include "vmm/snapshot/working_set.h"
 
 namespace {
 
@@ -113,16 +115,18 @@ std::vector<snapshot::MemoryPiece> TwoPieces() {
   return pieces;
 }
 
+void CheckPages(const std::vector<std::vector<std::byte>>& bytes) {
+  const Result<snapshot::PageBits> pages = vmm::ToPageBits(bytes, TwoPieces());
+  if (pages) EMBER_CHECK(vmm::ToBytes(*pages) == bytes);
+}
+
 // What was read is written and read again, the same.
 void Check(const SavedMachine& state) {
   const snapshot::StateValue tree = snapshot::ToTree(state);
   const Result<SavedMachine> again =
       snapshot::FromTree<SavedMachine>(tree, snapshot::kStateVersion);
   EMBER_CHECK(again.has_value() && snapshot::ToTree(*again) == tree);
-  if (state.diff) {
-    const Result<snapshot::PageBits> pages = vmm::ToPageBits(state.diff->pages, TwoPieces());
-    if (pages) EMBER_CHECK(vmm::ToBytes(*pages) == state.diff->pages);
-  }
+  if (state.diff) CheckPages(state.diff->pages);
   for (size_t i = 0; i < state.devices.devices.size() && i < kMaxDevices; ++i) {
     Restore(state.devices.devices[i]);
   }
@@ -139,5 +143,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!tree) return 0;
   const auto state = snapshot::FromTree<SavedMachine>(*tree, snapshot::kStateVersion);
   if (state) Check(*state);
+  const auto set = snapshot::FromTree<vmm::WorkingSet>(*tree, snapshot::kStateVersion);
+  if (set) CheckPages(set->pages);
   return 0;
 }

@@ -178,6 +178,19 @@ class Confinement(unittest.TestCase):
         with self.life() as vm:
             vm.go_on()
 
+    def test_a_machine_is_recorded_and_goes_on_from_its_working_set_under_the_filters(self):
+        with self.life() as vm:
+            vm.live()
+        with self.life() as vm:
+            vm.go_on_recorded()
+        with self.life() as vm:
+            # The memory is another by now: that machine was saved.
+            status, answer = vm.launch().request("PUT", "/snapshot/load", {
+                "snapshot_path": str(vm.files / "Full.state"),
+                "mem_backend": vm.backend(working_set_path=str(vm.files / "set"))})
+            self.assertEqual(status, 400)
+            self.assertIn("is the working set of the snapshot", answer["fault_message"])
+
     def test_with_allow_path_only_files_of_the_machine_and_there_are_opened(self):
         if self.sanitized:
             self.skipTest("a build with sanitizers limits no files")
@@ -259,12 +272,12 @@ class Confinement(unittest.TestCase):
             vm.save("Full")
         with self.life() as vm:
             vm.launch()
-            vm.load()
-            self.expect_confined(vm)
+            vm.load(mem_backend=vm.backend(record_working_set=True))
+            self.expect_confined(vm, "faults")
 
-    def expect_confined(self, vm):
+    def expect_confined(self, vm, *more):
         """Threads may have begun just now, but no guest runs before they are confined."""
-        wanted = {"api", "worker", "vcpu-0", "pmem-flush", "vsock", "ember-vmm"}
+        wanted = {*more, "api", "worker", "vcpu-0", "pmem-flush", "vsock", "ember-vmm"}
         deadline = time.monotonic() + TIMEOUT
         while True:
             threads = vm.threads()
@@ -302,7 +315,8 @@ class Confinement(unittest.TestCase):
     def ends_without(self, text):
         """What becomes of a life under this policy: None, or the End of it."""
         filters = compile_policy(text, self.directory.name)
-        for life in (Life.live, Life.live_twice):
+        # The last goes on from what the first has saved.
+        for life in (Life.live, Life.live_twice, Life.go_on_recorded):
             with self.life("--seccomp-filter", str(filters)) as vm:
                 try:
                     life(vm)

@@ -222,10 +222,12 @@ class Life(machine.Machine):
                                               "mem_file_path": str(self.files / f"{name}.memory")})
 
     def load(self, **more):
-        self.call("PUT", "/snapshot/load", {
-            "snapshot_path": str(self.files / "Full.state"),
-            "mem_backend": {"backend_type": "File",
-                            "backend_path": str(self.files / "Full.memory")}, **more})
+        self.call("PUT", "/snapshot/load", {"snapshot_path": str(self.files / "Full.state"),
+                                            "mem_backend": self.backend(), **more})
+
+    def backend(self, **more):
+        """The memory of the last whole snapshot."""
+        return {"backend_type": "File", "backend_path": str(self.files / "Full.memory"), **more}
 
     def expect_round(self, number, times=1):
         """Waits until the guest has driven every device, each of which did what it should."""
@@ -243,17 +245,28 @@ class Life(machine.Machine):
         self.type(b"q")
         self.wait(code=0, timeout=TIMEOUT)
 
-    def go_on(self):
+    def go_on(self, **memory):
         """As the machine that the last life's whole snapshot has, to the end."""
         self.launch()
-        self.load(resume_vm=True, track_dirty_pages=True)
+        self.load(resume_vm=True, track_dirty_pages=True, mem_backend=self.backend(**memory))
         self.type(b"g")
         self.expect_round(2)
+        if memory.get("record_working_set"):
+            self.save_working_set()
         self.clients_turn()
         self.type(b"g")
         self.expect_round(3)
         self.type(b"q")
         self.wait(code=0, timeout=TIMEOUT)
+
+    def go_on_recorded(self):
+        """The same, and what it touches is noted."""
+        self.go_on(record_working_set=True)
+
+    def save_working_set(self):
+        self.call("PATCH", "/vm", {"state": "Paused"})
+        self.call("PUT", "/snapshot/working-set", {"working_set_path": str(self.files / "set")})
+        self.call("PATCH", "/vm", {"state": "Resumed"})
 
     def live_twice(self):
         """A machine that the guest resets is built again, by threads that are confined."""

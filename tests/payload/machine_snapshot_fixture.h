@@ -50,7 +50,10 @@ class MachineSnapshotTest : public ::testing::Test {
   }
   Result<std::unique_ptr<Life>> TryRestore(bool resume = true) {
     auto life = std::make_unique<Life>();
-    SnapshotLoad load{.snapshot_path = state_, .memory = {.backend_path = memory_}};
+    SnapshotLoad load{.snapshot_path = state_,
+                      .memory = {.backend_path = memory_,
+                                 .record_working_set = record_working_set_,
+                                 .working_set_path = working_set_path_}};
     load.resume_vm = resume;
     load.track_dirty_pages = config_.machine.track_dirty_pages;
     VmConfig own;
@@ -102,6 +105,8 @@ class MachineSnapshotTest : public ::testing::Test {
   const std::string state_ = directory_.Path("state");
   const std::string memory_ = directory_.Path("memory");
   SnapshotCreation creation_{.snapshot_path = state_, .mem_file_path = memory_};
+  bool record_working_set_ = false;
+  std::optional<std::string> working_set_path_;
   std::string console_ = directory_.Path("console");
   mmds::Metadata metadata_{1024};
   Journal journal_;

@@ -13,9 +13,10 @@ import threading
 import unittest
 from pathlib import Path
 
-from life import compile_guest, Life, machine, MIB, TIMEOUT
+from life import compile_guest, Life, machine, MIB, payload, TIMEOUT
 from page_fault_handler import Handler
 import run
+import working_set
 
 NET, VSOCK = 1, 19
 MARK = b"of the copy".ljust(512, b".")
@@ -177,6 +178,68 @@ class Restore(unittest.TestCase):
             vm.must_load(**vm.of_its_own())
             vm.type(b"g")
             vm.expect_round(2)
+
+    def file_of(self, vm, **more):
+        return {"backend_type": "File", "backend_path": str(vm.origin / "Full.memory"), **more}
+
+    def test_what_a_recorded_machine_touches_is_there_at_once_for_another(self):
+        with self.copy() as vm:
+            vm.launch()
+            vm.must_load(mem_backend=self.file_of(vm, record_working_set=True), track_dirty_pages=True,
+                         **vm.of_its_own())
+            vm.type(b"g")
+            vm.expect_round(2)
+            vm.save_working_set()
+            first = working_set.pages(vm.files / "set")
+            # That of the snapshot's name, of which each restoration makes another; the guest's code.
+            self.assertLessEqual({NAME_PAGES[0] // PAGE, payload.ENTRY // PAGE}, first)
+            self.assertLess(len(first), 4096)
+            vm.clients_turn()  # it is saved whole, and by a diff
+            vm.type(b"g")
+            vm.expect_round(3)
+            vm.call("PATCH", "/vm", {"state": "Paused"})
+            vm.call("PUT", "/snapshot/working-set", {"working_set_path": str(vm.files / "later")})
+            # To save it all looked at what it had not touched, which is no working set.
+            self.assertLess(len(working_set.pages(vm.files / "later")), 4096)
+            vm.call("PATCH", "/vm", {"state": "Resumed"})
+            vm.type(b"q")
+            vm.wait(code=0, timeout=TIMEOUT)
+        self.assertFalse(first <= self.mapped_after_load())
+        self.assertLessEqual(first, self.mapped_after_load(working_set_path=f"{self.directory}/set"))
+
+    def mapped_after_load(self, **memory):
+        """The pages of the memory's file that a machine's process has in its page tables once it is loaded;
+        then its life goes on."""
+        with self.copy() as vm:
+            vm.launch()
+            vm.must_load(mem_backend=self.file_of(vm, **memory),
+                         **{**vm.of_its_own(), "resume_vm": False})
+            mapped = working_set.mapped(vm.process.pid, vm.origin / "Full.memory")
+            vm.call("PATCH", "/vm", {"state": "Resumed"})
+            vm.type(b"g")
+            vm.expect_round(2)
+            vm.type(b"q")
+            vm.wait(code=0, timeout=TIMEOUT)
+        return mapped
+
+    def test_a_working_set_that_is_none_of_the_snapshots_is_refused_and_the_process_serves_on(self):
+        with self.copy() as vm:
+            other = vm.files / "other"
+            vm.launch()
+            for content, told in [(None, "No such file"), (b"", "the file is 0 bytes long"),
+                                  ((vm.origin / "Full.state").read_bytes(), "missing")]:
+                other.unlink(missing_ok=True)
+                if content is not None:
+                    other.write_bytes(content)
+                status, answer = vm.request_load(mem_backend=self.file_of(vm, working_set_path=str(other)),
+                                                 **vm.of_its_own())
+                self.assertEqual(status, 400)
+                self.assertRegex(answer["fault_message"], f"working_set_path: .*{other}: .*{told}")
+            vm.must_load(**vm.of_its_own())
+            vm.call("PATCH", "/vm", {"state": "Paused"})
+            status, answer = vm.request("PUT", "/snapshot/working-set", {"working_set_path": str(other)})
+            self.assertEqual(status, 400)
+            self.assertIn("the machine was not loaded with record_working_set", answer["fault_message"])
 
     def handler(self, memory="Full.memory"):
         return Handler(f"{self.directory}/handler", Path(self.origin.name) / memory)

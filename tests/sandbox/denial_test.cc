@@ -42,9 +42,9 @@ int Outcome(ThreadKind kind, const Attempt& attempt) {
   return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-constexpr std::array<ThreadKind, kThreadKinds> kAll = {ThreadKind::kApi, ThreadKind::kVmm,
-                                                       ThreadKind::kVcpu, ThreadKind::kDevice,
-                                                       ThreadKind::kWorker};
+constexpr std::array<ThreadKind, kThreadKinds> kAll = {ThreadKind::kApi,    ThreadKind::kVmm,
+                                                       ThreadKind::kVcpu,   ThreadKind::kDevice,
+                                                       ThreadKind::kWorker, ThreadKind::kFaults};
 
 TEST(DenialTest, WhatNoThreadMayDoEndsTheProcess) {
   const char* const path = "/etc/hostname";

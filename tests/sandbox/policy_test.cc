@@ -22,7 +22,7 @@ using testing::HasSubstr;
 // A policy whose vCPU has these lines, and whose other threads may end.
 std::string WithVcpu(const std::string& lines, int at_most = 20) {
   std::string text = Concat("thread vcpu at most ", at_most, "\n", lines, "\n");
-  for (const std::string_view name : {"api", "vmm", "device", "worker"}) {
+  for (const std::string_view name : {"api", "vmm", "device", "worker", "faults"}) {
     text += Concat("thread ", name, " at most 1\n  exit\n");
   }
   return text;

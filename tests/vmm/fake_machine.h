@@ -28,8 +28,9 @@ class FakeMachineRoom {
                               const VmConfig& own) { return Restore(load, own); }};
   }
 
-  // "start", "restore PATH", "save PATH", "pause", "resume", "ctrl-alt-del", "power button",
-  // "device action N", "check fork of N", "forget N", "freeze", "end" in order.
+  // "start", "restore PATH", "save PATH", "save working set PATH", "pause", "resume",
+  // "ctrl-alt-del", "power button", "device action N", "check fork of N", "forget N", "freeze",
+  // "end" in order.
   std::vector<std::string> events() const {
     const MutexLock lock(mutex_);
     return events_;
@@ -80,6 +81,9 @@ class FakeMachineRoom {
     Status Resume() override { return room_.Ask("resume"); }
     Status Save(const SnapshotCreation& creation) override {
       return room_.Ask(Concat("save ", creation.snapshot_path));
+    }
+    Status SaveWorkingSet(const std::string& path) override {
+      return room_.Ask(Concat("save working set ", path));
     }
     Status SendCtrlAltDel() override { return room_.Ask("ctrl-alt-del"); }
     void PressPowerButton() override { room_.Note("power button"); }

@@ -35,6 +35,9 @@ Status VirtualMachine::CheckFork(const ForkRequest& request) const {
   if (page_fault_handler_) {
     return Error("a machine whose memory a page-fault handler delivers cannot be forked");
   }
+  if (recorder_ != nullptr) {
+    return Error("a machine whose working set is recorded cannot be forked");
+  }
   return CheckClones(config_, request);
 }
 

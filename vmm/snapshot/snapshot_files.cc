@@ -78,14 +78,6 @@ Result<snapshot::NewFile> WriteMemoryFile(const std::string& path, const SavedMa
   return file;
 }
 
-Result<snapshot::NewFile> WriteStateFile(const std::string& path, const SavedMachine& state) {
-  snapshot::NewFile file = TRY(snapshot::NewFile::Create(path, ToText(state.name)));
-  const std::vector<std::byte> bytes = TRY(EncodeMachineState(state));
-  TRY_CONTEXT(WriteAll(file.fd(), bytes), file.temporary_path());
-  TRY(file.Sync());
-  return file;
-}
-
 Result<SavedMachine> ToMachine(const snapshot::StateFile& file, const std::string& name) {
   return TRY_CONTEXT(snapshot::FromTree<SavedMachine>(file.root, file.version), name);
 }
@@ -143,7 +135,8 @@ Status WriteSnapshot(const SnapshotPaths& paths, SavedMachine state, const Guest
     BitsOf(*state.diff, places.full) &= ~BitOf(places.full);
   }
   snapshot::NewFile memory_file = TRY(WriteMemoryFile(paths.memory, state, memory, places, source));
-  snapshot::NewFile state_file = TRY(WriteStateFile(paths.state, state));
+  snapshot::NewFile state_file =
+      TRY(snapshot::WriteStateFile(paths.state, ToText(state.name), snapshot::ToTree(state)));
   Status published = state_file.Publish();
   // Once the state has its name readers look for this memory, by either name.
   if (state_file.temporary_path().empty()) memory_file.Keep();

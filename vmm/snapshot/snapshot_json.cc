@@ -35,11 +35,14 @@ std::optional<HugePages> ToHugePages(RestoredHugePages pages) {
 }
 
 Result<SnapshotMemory> ReadBackend(const JsonValue& json) {
-  static constexpr std::string_view kFields[] = {"backend_type", "backend_path"};
+  static constexpr std::string_view kFields[] = {"backend_type", "backend_path",
+                                                 "record_working_set", "working_set_path"};
   const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
   SnapshotMemory memory;
   memory.backend_type = TRY(in.Required("backend_type", kBackendTypes));
   memory.backend_path = TRY(in.Required<std::string>("backend_path"));
+  memory.record_working_set = TRY(in.WithDefault("record_working_set", memory.record_working_set));
+  memory.working_set_path = TRY(in.Optional<std::string>("working_set_path"));
   return memory;
 }
 
@@ -73,6 +76,12 @@ Result<SnapshotCreation> ReadSnapshotCreation(const JsonValue& json) {
   creation.snapshot_path = TRY(in.Required<std::string>("snapshot_path"));
   creation.snapshot_type = TRY(in.WithDefault("snapshot_type", kTypes, creation.snapshot_type));
   return creation;
+}
+
+Result<WorkingSetFile> ReadWorkingSetFile(const JsonValue& json) {
+  static constexpr std::string_view kFields[] = {"working_set_path"};
+  const ObjectReader in = TRY(ObjectReader::Create(json, kFields));
+  return WorkingSetFile{.working_set_path = TRY(in.Required<std::string>("working_set_path"))};
 }
 
 Result<SnapshotLoad> ReadSnapshotLoad(const JsonValue& json) {

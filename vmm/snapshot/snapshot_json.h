@@ -9,6 +9,7 @@
 namespace ember::vmm {
 
 Result<SnapshotCreation> ReadSnapshotCreation(const JsonValue& json);
+Result<WorkingSetFile> ReadWorkingSetFile(const JsonValue& json);
 // The memory's file may be named in the contract's older way too, and so may the tracking of pages.
 Result<SnapshotLoad> ReadSnapshotLoad(const JsonValue& json);
 // The same of a machine that comes without files, one that was forked; it runs unless told not to.

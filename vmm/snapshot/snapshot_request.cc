@@ -3,6 +3,23 @@
 #include "base/concat.h"
 
 namespace ember::vmm {
+namespace {
+
+Status Validate(const SnapshotMemory& memory) {
+  if (memory.backend_path.empty()) return Error("backend_path is empty");
+  if (!memory.record_working_set && !memory.working_set_path) return {};
+  if (memory.backend_type != MemoryBackendType::kFile) {
+    return Error("working sets are for backend_type File");
+  }
+  if (!memory.working_set_path) return {};
+  if (memory.record_working_set) {
+    return Error("record_working_set and working_set_path exclude each other");
+  }
+  return Validate(WorkingSetFile{.working_set_path = *memory.working_set_path});
+}
+
+}  // namespace
+
 Status Validate(const SnapshotCreation& creation) {
   if (creation.snapshot_path.empty()) return Error("snapshot_path is empty");
   if (creation.mem_file_path.empty()) return Error("mem_file_path is empty");
@@ -15,10 +32,15 @@ Status Validate(const SnapshotCreation& creation) {
 Status Validate(const SnapshotLoad& load) {
   if (load.handed != nullptr) return {};
   if (load.snapshot_path.empty()) return Error("snapshot_path is empty");
-  if (load.memory.backend_path.empty()) return Error("backend_path is empty");
+  TRY(Validate(load.memory));
   if (load.huge_pages == HugePages::k2M && load.memory.backend_type != MemoryBackendType::kUffd) {
     return Error("huge_pages 2M needs backend_type Uffd");
   }
+  return {};
+}
+
+Status Validate(const WorkingSetFile& file) {
+  if (file.working_set_path.empty()) return Error("working_set_path is empty");
   return {};
 }
 

@@ -31,6 +31,10 @@ enum class MemoryBackendType : uint8_t { kFile, kUffd };
 struct SnapshotMemory {
   MemoryBackendType backend_type = MemoryBackendType::kFile;
   std::string backend_path;
+  // Of a file: what the machine touches is noted, for a SaveWorkingSet; or the file of such a set,
+  // whose pages are read at once.
+  bool record_working_set = false;
+  std::optional<std::string> working_set_path;
 
   friend bool operator==(const SnapshotMemory&, const SnapshotMemory&) = default;
 };
@@ -50,9 +54,17 @@ struct SnapshotLoad {
   friend bool operator==(const SnapshotLoad&, const SnapshotLoad&) = default;
 };
 
+// A file that is made, or whose place is taken: which pages the restored machine has touched.
+struct WorkingSetFile {
+  std::string working_set_path;
+
+  friend bool operator==(const WorkingSetFile&, const WorkingSetFile&) = default;
+};
+
 // What holds within one request: paths are there, and no more is asked for than can be done.
 Status Validate(const SnapshotCreation& creation);
 Status Validate(const SnapshotLoad& load);
+Status Validate(const WorkingSetFile& file);
 
 // Makes the configuration of a machine that was saved that of the one to be restored. As the
 // contract has it, what says how the guest was booted is no part of it. Errors as those of the

@@ -7,10 +7,12 @@
 #include "base/endian.h"
 #include "base/log.h"
 #include "kvm/saved_state.h"
+#include "snapshot/fetch_pages.h"
 #include "snapshot/memory_file.h"
 #include "vmm/config_json.h"
 #include "vmm/snapshot/saved_memory.h"
 #include "vmm/snapshot/snapshot_files.h"
+#include "vmm/snapshot/working_set.h"
 #include "vmm/snapshot/written_pages.h"
 #include "vmm/virtual_machine_builder.h"
 
@@ -82,6 +84,7 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const SavedMac
   if (config_.machine.track_dirty_pages) {
     TRY(TakeWrittenPages(*machine_->memory_, *machine_->vm_));
   }
+  machine_->restored_from_ = state.name;
   // A running machine's state is in no file that a diff could be based on.
   if (load.handed == nullptr) {
     machine_->saved_ = {.last = state.name, .full = state.diff ? state.diff->full : state.name};
@@ -114,8 +117,32 @@ Status VirtualMachine::Builder::LoadMemory(const SavedMachine& state,
   const SnapshotPaths paths{.state = load.snapshot_path, .memory = load.memory.backend_path};
   MemoryFile memory =
       TRY(OpenMemoryFile(paths, state, *machine_->memory_, Board::snapshot_names()));
+  if (load.memory.record_working_set) return RecordMemory(std::move(memory));
+  std::optional<snapshot::PageBits> pages;
+  if (const auto& path = load.memory.working_set_path) {
+    const auto pieces = snapshot::PiecesOf(*machine_->memory_);
+    pages = TRY_CONTEXT(ReadWorkingSet(*path, state.name, pieces), "working_set_path");
+  }
   TRY(snapshot::LoadMemory(*machine_->memory_, memory.file, memory.path));
   machine_->loaded_memory_ = std::make_shared<const Fd>(std::move(memory.file));
+  if (!pages) return {};
+  const uint64_t fetched =
+      TRY_CONTEXT(snapshot::FetchPages(*machine_->memory_, *pages, *machine_->loaded_memory_),
+                  Concat("memory file ", memory.path));
+  EMBER_LOG(kInfo, "the working set was read: ", fetched, " bytes");
+  return {};
+}
+
+Status VirtualMachine::Builder::RecordMemory(MemoryFile file) const {
+  const GuestMemory& memory = *machine_->memory_;
+  TRY(snapshot::CheckLength(memory, file.file, file.path));
+  machine_->loaded_memory_ = std::make_shared<const Fd>(std::move(file.file));
+  const auto end = [&machine = *machine_, path = std::move(file.path)](const Error& error) {
+    machine.PostEnd({.exit_code = ExitCode::kGenericError,
+                     .reason = Concat("memory file ", path, ": ", error.message())});
+  };
+  machine_->recorder_ = TRY_CONTEXT(
+      WorkingSetRecorder::Start(memory, *machine_->loaded_memory_, end), "record_working_set");
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include "kvm/saved_state.h"
 #include "vmm/config_json.h"
 #include "vmm/snapshot/snapshot_files.h"
+#include "vmm/snapshot/working_set.h"
 #include "vmm/snapshot/written_pages.h"
 #include "vmm/virtual_machine.h"
 
@@ -30,17 +31,24 @@ Status VirtualMachine::Save(const SnapshotCreation& creation) {
   if (creation.snapshot_type == SnapshotType::kDiff && saved_) {
     state.diff = {.base = saved_->last, .full = saved_->full, .pages = ToBytes(written)};
   }
+  // It looks at memory that nobody has touched.
+  if (recorder_ != nullptr && !state.diff) recorder_->StopNoting();
   const SavedNames names{.last = state.name, .full = state.diff ? state.diff->full : state.name};
-  Status saved =
-      WriteSnapshot({.state = creation.snapshot_path, .memory = creation.mem_file_path},
-                    std::move(state), *memory_, Board::snapshot_names(),
-                    {.file = loaded_memory_.get(), .by_faults = page_fault_handler_.has_value()});
+  Status saved = WriteSnapshot(
+      {.state = creation.snapshot_path, .memory = creation.mem_file_path}, std::move(state),
+      *memory_, Board::snapshot_names(),
+      {.file = loaded_memory_.get(), .by_faults = page_fault_handler_ || recorder_ != nullptr});
   if (saved) {
     saved_ = names;
   } else if (is_tracked) {
     PutBackWrittenPages(*memory_, written);
   }
   return saved;
+}
+
+Status VirtualMachine::SaveWorkingSet(const std::string& path) {
+  if (recorder_ == nullptr) return Error("the machine was not loaded with record_working_set");
+  return WriteWorkingSet(path, {.snapshot = restored_from_, .pages = ToBytes(recorder_->pages())});
 }
 
 Result<SavedMachine> VirtualMachine::SaveState(DeviceSet::AtRest& at_rest) const {

@@ -197,6 +197,10 @@ class Requests:
         """Saves the machine, which must be paused. While paused."""
         self.transport.call("PUT", "/snapshot/create", body)
 
+    def put_snapshot_working_set(self, **body: Unpack[types.WorkingSetParams]) -> None:
+        """Saves which pages a machine has touched since it was loaded to be recorded. While paused."""
+        self.transport.call("PUT", "/snapshot/working-set", body)
+
     def put_snapshot_load(self, **body: Unpack[types.SnapshotLoadParams]) -> None:
         """Makes the machine of a snapshot, in a process in which none was described. Before the start."""
         self.transport.call("PUT", "/snapshot/load", body)

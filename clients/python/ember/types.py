@@ -393,6 +393,14 @@ class MemoryBackend(TypedDict):
 
     backend_type: Literal['File', 'Uffd']
     backend_path: str
+    record_working_set: NotRequired[bool]
+    working_set_path: NotRequired[str | None]
+
+
+class WorkingSetParams(TypedDict):
+    """Beside the contract: the file of a working set. A file of this name is replaced."""
+
+    working_set_path: str
 
 
 class NetworkOverride(TypedDict):

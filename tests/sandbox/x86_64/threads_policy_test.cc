@@ -37,9 +37,9 @@ void ExpectAllowed(ThreadKind kind, const SystemCall& call) {
 
 uint64_t KvmRun() { return *ConstantNamed("KVM_RUN"); }
 
-constexpr std::array<ThreadKind, kThreadKinds> kAll = {ThreadKind::kApi, ThreadKind::kVmm,
-                                                       ThreadKind::kVcpu, ThreadKind::kDevice,
-                                                       ThreadKind::kWorker};
+constexpr std::array<ThreadKind, kThreadKinds> kAll = {ThreadKind::kApi,    ThreadKind::kVmm,
+                                                       ThreadKind::kVcpu,   ThreadKind::kDevice,
+                                                       ThreadKind::kWorker, ThreadKind::kFaults};
 
 TEST(ThreadsPolicyTest, EachThreadKeepsToItsNumberOfCalls) {
   const Policy policy = ParsePolicy(PolicyText()).value();
@@ -51,6 +51,7 @@ TEST(ThreadsPolicyTest, EachThreadKeepsToItsNumberOfCalls) {
   EXPECT_LE(count(ThreadKind::kVcpu), 20U);
   EXPECT_LE(count(ThreadKind::kDevice), 45U);
   EXPECT_LE(count(ThreadKind::kWorker), 70U);
+  EXPECT_LE(count(ThreadKind::kFaults), 24U);
 }
 
 TEST(ThreadsPolicyTest, TheProgramWasBuiltWithIt) {

@@ -48,6 +48,33 @@ TEST(SnapshotRequestTest, HugePagesOfAFixedSizeNeedAPageFaultHandler) {
   EXPECT_EQ(Fault(Validate(load)), "backend_path is empty");
 }
 
+TEST(SnapshotRequestTest, AWorkingSetIsRecordedOrUsedOfAFile) {
+  SnapshotLoad load = Load();
+  load.memory.record_working_set = true;
+  EXPECT_EQ(Fault(Validate(load)), "");
+  load.memory.working_set_path = "w";
+  EXPECT_EQ(Fault(Validate(load)), "record_working_set and working_set_path exclude each other");
+  load.memory.record_working_set = false;
+  EXPECT_EQ(Fault(Validate(load)), "");
+  load.memory.backend_type = MemoryBackendType::kUffd;
+  EXPECT_EQ(Fault(Validate(load)), "working sets are for backend_type File");
+  load.memory = {.backend_path = "m", .working_set_path = ""};
+  EXPECT_EQ(Fault(Validate(load)), "working_set_path is empty");
+}
+
+TEST(SnapshotRequestTest, WhatIsSaidOfAWorkingSetIsRead) {
+  const auto load = ReadLoad(R"({"snapshot_path":"s","mem_backend":{"backend_type":"File",
+      "backend_path":"m","record_working_set":true,"working_set_path":"w"}})");
+  ASSERT_TRUE(load) << load.error().message();
+  EXPECT_TRUE(load->memory.record_working_set);
+  EXPECT_EQ(load->memory.working_set_path, "w");
+  const auto file = ReadWorkingSetFile(*ParseJson(R"({"working_set_path":"w"})"));
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->working_set_path, "w");
+  EXPECT_EQ(Fault(Validate(*file)), "");
+  EXPECT_EQ(Fault(Validate(WorkingSetFile{})), "working_set_path is empty");
+}
+
 TEST(SnapshotRequestTest, EveryFieldOfALoadIsRead) {
   const auto load = ReadLoad(R"({"snapshot_path":"s",
       "mem_backend":{"backend_type":"Uffd","backend_path":"m"},"track_dirty_pages":true,
