@@ -19,6 +19,7 @@ from pathlib import Path
 from faulted_life import HANGS
 from fork_acts import fork, take
 from life import in_own_network
+from page_fault_handler import Handler
 
 TGKILL = 234
 FATAL_EXIT = 154  # of SIGXCPU: docs/exit_codes.md
@@ -105,6 +106,19 @@ def load_at_once(vm):
     vm.expect_round(2)
     vm.type(b"q")
     vm.wait(0)
+
+
+def load_delivered(vm):
+    """The same, whose memory a process delivers."""
+    path = vm.files / "handler"
+    path.unlink(missing_ok=True)
+    with Handler(path, vm.files / "Full.memory"):
+        vm.launch()
+        vm.load(resume_vm=True, mem_backend={"backend_type": "Uffd", "backend_path": str(path)})
+        vm.type(b"g")
+        vm.expect_round(2)
+        vm.type(b"q")
+        vm.wait(0)
 
 
 def reset(vm):
@@ -275,7 +289,7 @@ if os.geteuid() == 0 and Path("/dev/net/tun").exists():
 else:
     MISSING["taps"] = "root and /dev/net/tun"
 if os.access("/dev/userfaultfd", os.R_OK | os.W_OK):
-    for delivered in (load_recorded, load_at_once):
+    for delivered in (load_recorded, load_at_once, load_delivered):
         ACTS[delivered.__name__] = delivered
         BEFORE[delivered.__name__] = [save]
     BEFORE["load_at_once"].append(load_recorded)

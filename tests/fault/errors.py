@@ -79,6 +79,7 @@ BEFORE_OTHERS = [
     ("io_uring_queue_init_params", "ember::virtio::Ring::Create", "EINVAL"),
     ("syscall", "ember::Finish", "EPERM"),
     ("ioctl", "Open", "ENOMEM"),
+    ("poll", "ember::vmm::PageFaultHandler::AwaitPage", "ENOMEM"),
 ]
 
 # The process aborts rather than go on without what confines it.

@@ -81,6 +81,10 @@ class Handler:
     def serve(self, machine):
         with machine:
             text, descriptors, _, _ = socket.recv_fds(machine, 65536, 4)
+            if not text.endswith(b"]"):  # who connected has failed, and is gone
+                for fd in descriptors:
+                    os.close(fd)
+                return
             self.pieces = json.loads(text)
             assert len(descriptors) == 1, descriptors
             self.kept = os.dup(descriptors[0])

@@ -1,6 +1,7 @@
 #include "vmm/snapshot/page_fault_handler.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
@@ -84,8 +85,8 @@ Status PageFaultHandler::AwaitPage(const GuestMemory& memory, GuestAddress at,
   Thread toucher = TRY(Thread::Start("first-page", [&memory, &done, at] {
     std::byte ignored{};
     static_cast<void>(memory.ReadBytes(at, {&ignored, 1}));
-    const uint64_t one = 1;
-    static_cast<void>(WriteAll(done, std::as_bytes(std::span(&one, 1))));
+    // It was never written to, and has room.
+    static_cast<void>(::eventfd_write(done.get(), 1));
   }));
   Status delivered = AwaitDone(done, connection_, patience);
   if (delivered) return {};
