@@ -60,6 +60,8 @@ OF_FUNCTION = {
     ("unlink", "ember::UnixListener::Bind"): [],  # the only way out of another failure
     # After its end there is no key that ends a life.
     ("read", "ember::SerialInput::ReadPending"): ["EINTR", "EAGAIN", CUT_SHORT],
+    # What is lost may be the word that a life waits for, where its guest says little.
+    ("write", "ember::SerialOutput::WriteGathered"): ["EINTR", CUT_SHORT],
     ("read", "ember::TakeSignal"): ["EINTR", "EAGAIN"],
     ("read", "ember::virtio::ResizeSocket::Read"): RECEIVING,
     ("read", "ember::virtio::StreamLink::FillBuffer"): RECEIVING,
