@@ -18,7 +18,9 @@ constexpr size_t kMostEvents = 16;
 
 // Addresses, which the kernel knows as numbers: of memory of ours, as it was registered.
 uint64_t NumberOf(const std::byte* host) { return reinterpret_cast<uintptr_t>(host); }
-std::byte* HostAt(uint64_t number) { return reinterpret_cast<std::byte*>(number); }
+std::byte* HostAt(uint64_t number) {
+  return reinterpret_cast<std::byte*>(number);  // NOLINT(performance-no-int-to-ptr): so it comes
+}
 
 PageEvent EventOf(const uffd_msg& message, uint64_t page_bytes) {
   if (message.event == UFFD_EVENT_REMOVE) {

@@ -82,13 +82,13 @@ Status HandOver::WatchSocket() {
 
 void HandOver::OnReady() {
   const bool was_sending = !request_.empty();
-  if (Status sent = Send(); !sent) return Finish(std::move(sent));
+  if (const Status sent = Send(); !sent) return Finish(sent);
   // Before it has all of the request too: it may refuse that unread.
-  Result<bool> complete = Receive();
-  if (!complete) return Finish(std::move(complete).error());
+  const Result<bool> complete = Receive();
+  if (!complete) return Finish(tl::unexpected(complete.error()));
   if (*complete) return Finish(Judge(answer_));
   if (!was_sending || !request_.empty()) return;
-  if (Status watching = WatchSocket(); !watching) Finish(std::move(watching));
+  if (const Status watching = WatchSocket(); !watching) Finish(watching);
 }
 
 Status HandOver::Send() {
@@ -117,7 +117,7 @@ Result<bool> HandOver::Receive() {
   }
 }
 
-void HandOver::Finish(Status outcome) {
+void HandOver::Finish(const Status& outcome) {
   watch_.reset();
   socket_.Reset();
   // Who is told may destroy this.

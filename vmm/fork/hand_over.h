@@ -40,7 +40,7 @@ class HandOver {
   Status Send();
   // True once the answer is complete.
   Result<bool> Receive();
-  void Finish(Status outcome);
+  void Finish(const Status& outcome);
 
   EventLoop& loop_;
   Done done_;
