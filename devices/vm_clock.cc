@@ -1,6 +1,5 @@
 #include "devices/vm_clock.h"
 
-#include <atomic>
 #include <bit>
 #include <cstddef>
 
@@ -48,14 +47,13 @@ Page PageOf(const VmClock::State& state) {
 Status VmClock::Show(const GuestMemory& memory) const { return memory.Write(at_, PageOf(state_)); }
 
 Status VmClock::BeginGeneration(const GuestMemory& memory, uint64_t generation) {
-  // A program of the guest may have been saved between two looks at the structure.
+  // A program of the guest may have been saved between two looks at the structure. No vCPU runs now,
+  // and starting them orders all this before what they see.
   state_.sequence |= 1;
   TRY(memory.Write(at_ + offsetof(Page, sequence), state_.sequence));
-  std::atomic_thread_fence(std::memory_order_release);  // pairs with the guest's looks
   ++state_.disruptions;
   state_.generation = generation;
   TRY(Show(memory));
-  std::atomic_thread_fence(std::memory_order_release);  // the same
   ++state_.sequence;
   return memory.Write(at_ + offsetof(Page, sequence), state_.sequence);
 }
