@@ -47,8 +47,8 @@ Page PageOf(const VmClock::State& state) {
 Status VmClock::Show(const GuestMemory& memory) const { return memory.Write(at_, PageOf(state_)); }
 
 Status VmClock::BeginGeneration(const GuestMemory& memory, uint64_t generation) {
-  // A program of the guest may have been saved between two looks at the structure. No vCPU runs now,
-  // and starting them orders all this before what they see.
+  // A program of the guest may have been saved between two looks at the structure. No vCPU runs
+  // now, and starting them orders all this before what they see.
   state_.sequence |= 1;
   TRY(memory.Write(at_ + offsetof(Page, sequence), state_.sequence));
   ++state_.disruptions;
