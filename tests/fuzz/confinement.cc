@@ -65,13 +65,19 @@ void Tell(std::string_view text) {
   static_cast<void>(!::write(STDERR_FILENO, text.data(), text.size()));
 }
 
+// Not one of a process that the fuzzer has started, such as a symbolizer, which has the filter too.
+bool IsThreadOf(pid_t target, pid_t thread) {
+  return ::access(Concat("/proc/", target, "/task/", thread).c_str(), F_OK) == 0;
+}
+
 void Answer(int listener, pid_t target) {
   seccomp_notif question{};
   if (::ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &question) < 0) return;  // it was interrupted
   seccomp_notif_resp answer{};
   answer.id = question.id;
+  const bool asks = IsThreadOf(target, static_cast<pid_t>(question.pid));
   // The first one is the finding; what follows is its report.
-  if (shared->confined.exchange(false)) {
+  if (asks && shared->confined.exchange(false)) {
     Tell(Concat("\nthe target made system call ", question.data.nr,
                 ", which the thread of ember-vmm may not whose work it does\n"));
     ::syscall(SYS_tgkill, target, question.pid, SIGABRT);
