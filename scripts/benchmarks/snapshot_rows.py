@@ -26,6 +26,7 @@ CLONES = 100
 # Pages that a guest looks at: one in 256 KiB, in an order that no reader ahead could guess.
 TOUCHED_PAGES, TOUCHED_SHIFT, TOUCHED_STEP = 2048, 18, 1237
 FIRST_EXIT = b"Guest-boot-time"
+FIRST_EXIT_TIME = re.compile(rb"Guest-boot-time = (\d+) us")
 FILL_BYTES = 16 * MIB
 # <linux/kvm.h>, <asm-generic/mman.h>
 KVM_CREATE_VM, KVM_SET_USER_MEMORY_REGION = 0xAE01, 0x4020AE46
@@ -36,6 +37,11 @@ def directory():
     return tempfile.TemporaryDirectory(dir=TMPFS)
 
 
+def now_us():
+    """Of the clock that --start-time-us is of."""
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+
+
 class Log:
     """A process's log by a FIFO, which tells of the guest's first exit as it happens."""
 
@@ -44,9 +50,11 @@ class Log:
         self.fd = os.open(path, os.O_RDWR)
 
     def await_first_exit(self):
+        """Waits for it; returns how many microseconds after its --start-time-us the process saw it."""
         seen = b""
-        while FIRST_EXIT not in seen:
+        while not (found := FIRST_EXIT_TIME.search(seen)):
             seen += os.read(self.fd, 65536)
+        return int(found[1])
 
 
 @contextlib.contextmanager
@@ -97,21 +105,21 @@ def make_snapshot(bench, where, memory_mib, code=payload.BUSY_CODE):
 
 
 def restore_sample(bench, load, waiting):
-    """From exec of the process, or from the request to one that waits, to the guest's first exit."""
+    """Milliseconds from exec of the process, or from the request to one that waits, to the guest's first
+    exit. The process tells when that was: we may have to wait for a processor that the guest has."""
     with directory() as own:
         log = Log(f"{own}/log")
-        began = time.perf_counter()
-        process, _, path = bench.start_vmm(own, "--boot-timer")
+        began = started_us = now_us()
+        process, _, path = bench.start_vmm(own, "--boot-timer", "--start-time-us", str(started_us))
         if waiting:
             time.sleep(0.02)
-            began = time.perf_counter()
+            began = now_us()
         api_call(path, "PUT", "/snapshot/load", load)
-        log.await_first_exit()
-        took = (time.perf_counter() - began) * 1000
+        took = started_us + log.await_first_exit() - began
         end(process)
         os.close(log.fd)
     time.sleep(0.05)  # the kernel goes on with the end of a machine for a while
-    return took
+    return took / 1000
 
 
 @contextlib.contextmanager
