@@ -8,7 +8,6 @@
 
 #include "base/result.h"
 #include "base/socket_message.h"
-
 #include "base/unix_socket.h"
 
 namespace ember::api {

@@ -68,10 +68,13 @@ Result<StateFile> Read(const Fd& file, const std::string& name) {
 
 }  // namespace
 
-std::vector<std::byte> EncodeStateFile(const StateValue& root) {
+Result<std::vector<std::byte>> EncodeStateFile(const StateValue& root) {
   const std::vector<std::byte> body = EncodeCbor(root);
   std::vector<std::byte> file(kStateHeaderBytes);
   file.insert(file.end(), body.begin(), body.end());
+  if (file.size() > kMaxStateFileBytes) {
+    return Error(Concat("the state takes ", file.size(), " bytes, more than ", kMaxStateFileBytes));
+  }
   const std::span<std::byte> bytes(file);
   std::ranges::copy(std::as_bytes(std::span(kMagic)), bytes.begin());
   StoreLe<uint32_t>(kStateVersion, bytes.subspan(kVersionOffset));
@@ -82,12 +85,8 @@ std::vector<std::byte> EncodeStateFile(const StateValue& root) {
 
 Result<NewFile> WriteStateFile(const std::string& path, std::string_view suffix,
                                const StateValue& root) {
+  const std::vector<std::byte> bytes = TRY(EncodeStateFile(root));
   NewFile file = TRY(NewFile::Create(path, suffix));
-  const std::vector<std::byte> bytes = EncodeStateFile(root);
-  if (bytes.size() > kMaxStateFileBytes) {
-    return Error(
-        Concat("the state takes ", bytes.size(), " bytes, more than ", kMaxStateFileBytes));
-  }
   TRY_CONTEXT(WriteAll(file.fd(), bytes), file.temporary_path());
   TRY(file.Sync());
   return file;

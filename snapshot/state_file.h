@@ -27,8 +27,8 @@ struct StateFile {
   StateValue root;
 };
 
-// A whole file, of kStateVersion.
-std::vector<std::byte> EncodeStateFile(const StateValue& root);
+// A whole file, of kStateVersion. An error: it would be longer than readers take.
+Result<std::vector<std::byte>> EncodeStateFile(const StateValue& root);
 
 // The reverse, for bytes that may be damaged or hostile. The error says which is wrong: magic,
 // version, features, length, checksum or contents.
@@ -39,7 +39,7 @@ Result<StateFile> ReadStateFile(const std::string& path);
 Result<StateFile> ReadStateFile(const Fd& file, const std::string& name);
 
 // Writes a whole file, durably, under the temporary name that the suffix makes: it is to be
-// published. An error, too, where it would be longer than a state file may be.
+// published.
 Result<NewFile> WriteStateFile(const std::string& path, std::string_view suffix,
                                const StateValue& root);
 

@@ -35,7 +35,7 @@ class DamagedSnapshotTest : public MachineSnapshotTest {
   void ChangeState(const std::function<void(SavedMachine&)>& change) {
     SavedMachine state = Must(ReadMachineState(state_));
     change(state);
-    const std::vector<std::byte> bytes = snapshot::EncodeStateFile(snapshot::ToTree(state));
+    const std::vector<std::byte> bytes = *snapshot::EncodeStateFile(snapshot::ToTree(state));
     std::ofstream(state_, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()),
                static_cast<std::streamsize>(bytes.size()));

@@ -19,7 +19,7 @@ using ::testing::StartsWith;
 
 const std::string kGolden = std::string(EMBER_SNAPSHOT_GOLDEN) + "/state_v2.bin";
 
-std::vector<std::byte> SampleFile() { return EncodeStateFile(ToTree(Sample())); }
+std::vector<std::byte> SampleFile() { return *EncodeStateFile(ToTree(Sample())); }
 
 std::string_view AsText(const std::vector<std::byte>& bytes) {
   return {static_cast<const char*>(static_cast<const void*>(bytes.data())), bytes.size()};

@@ -145,10 +145,7 @@ Status WriteSnapshot(const SnapshotPaths& paths, SavedMachine state, const Guest
 }
 
 Result<std::vector<std::byte>> EncodeMachineState(const SavedMachine& state) {
-  std::vector<std::byte> bytes = snapshot::EncodeStateFile(snapshot::ToTree(state));
-  if (bytes.size() <= snapshot::kMaxStateFileBytes) return bytes;
-  return Error(Concat("the machine's state takes ", bytes.size(), " bytes, more than ",
-                      snapshot::kMaxStateFileBytes));
+  return snapshot::EncodeStateFile(snapshot::ToTree(state));
 }
 
 Result<SavedMachine> ReadMachineState(const std::string& path) {

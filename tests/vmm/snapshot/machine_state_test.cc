@@ -22,7 +22,7 @@ namespace {
 constexpr uint64_t kPage = 4096;
 
 std::vector<std::byte> FileOf(const SavedMachine& state) {
-  return snapshot::EncodeStateFile(snapshot::ToTree(state));
+  return *snapshot::EncodeStateFile(snapshot::ToTree(state));
 }
 
 TEST(MachineStateTest, ComesBackFromAFileAsItWas) {

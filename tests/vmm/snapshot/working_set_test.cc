@@ -46,7 +46,7 @@ class WorkingSetTest : public ::testing::Test {
   }
   void Put(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
   void PutTree(const snapshot::StateValue& tree) const {
-    const std::vector<std::byte> bytes = snapshot::EncodeStateFile(tree);
+    const std::vector<std::byte> bytes = *snapshot::EncodeStateFile(tree);
     Put({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }
 
