@@ -36,6 +36,7 @@ class Handler:
         self.base = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
         self.stop_reader, self.stop_writer = os.pipe()
         self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.settimeout(None)  # one that has a time to wait is not told of a shutdown
         self.listener.bind(str(path))
         self.listener.listen()
         self.threads = []
