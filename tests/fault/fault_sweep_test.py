@@ -3,7 +3,9 @@
 Of each place from which the VMM asks something of the kernel, and who called it, one call fails with
 each error it plausibly can, or moves fewer bytes: while a machine boots, works, is changed, saved,
 loaded, reset and ended. The process must not crash, nothing may hang, and what was told to have been
-done must have been. A share each time, of a seed that is printed; EMBER_LONG_TESTS makes it all.
+done must have been. A share each time, of a seed that is printed; EMBER_LONG_TESTS makes it all,
+and goes on where it was stopped with that seed and program (attempts.py); EMBER_FAULT_PART=1/2 makes
+the first half of it, beside which another process may make the second.
 EMBER_FAULT_SEED repeats a share; EMBER_FAULT_ONLY is a regular expression for calls and functions.
 Writes fault_sites.json beside the JUnit XML, which goes where GTEST_OUTPUT says.
 """
@@ -15,6 +17,7 @@ import re
 import socket
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -23,14 +26,18 @@ import errors
 import fault_sites
 import faulted_life
 import run
+from attempts import History, Names
 from life import compile_guest, machine
 from sweep import Sweep
 
 HERE = Path(__file__).resolve().parent
 SECONDS = None if os.environ.get("EMBER_LONG_TESTS") else 30
 SEED = int(os.environ.get("EMBER_FAULT_SEED", random.randrange(1 << 32)))
+RESULTS = Path(os.environ.get("EMBER_RESULTS_DIR", "."))
 # Of the guest with its devices: a twentieth of what it otherwise has.
 PATIENCE = "-DPATIENCE=60000u"
+PART, PARTS = (int(number) for number in os.environ.get("EMBER_FAULT_PART", "1/1").split("/"))
+TOLD_EVERY = 50  # attempts
 ONLY = re.compile(os.environ.get("EMBER_FAULT_ONLY", ""))
 
 
@@ -77,26 +84,47 @@ class FaultSweep(unittest.TestCase):
 
     def test_a_call_that_fails_crashes_and_hangs_nothing_and_is_not_told_as_a_success(self):
         print(f"EMBER_FAULT_SEED={SEED}", flush=True)
-        self.sweep.reached = {
-            key: found for key, found in self.sweep.reached.items()
-            if ONLY.search(" ".join((found.site.name, *self.sites[found.site.at].functions)))}
-        made, found = self.sweep.run(SECONDS, self.tell)
-        self.write_sites(made)
-        print(f"{made} calls failed at {len(self.sweep.failed)} of {len(self.sweep.reached)} sites "
-              f"with callers; {self.sweep.missed} were not made", flush=True)
-        self.assertEqual(len(found), 0)
-        self.assertLess(self.sweep.missed, made / 4 + 1)
+        attempts = [attempt for attempt in self.sweep.attempts() if
+                    ONLY.search(" ".join((attempt.site.name, *self.sites[attempt.site.at].functions)))]
+        history = None if SECONDS else self.history()
+        if history:
+            attempts = [attempt for attempt in attempts if history.part_of(attempt, PARTS) == PART - 1]
+        left = [attempt for attempt in attempts if not (history and history.take(attempt))]
+        print(f"{len(left)} of {len(attempts)} attempts are left", flush=True)
+        outcomes = []
+        for outcome in self.sweep.run(left, SECONDS):
+            outcomes.append(outcome)
+            if outcome.finding is not None:
+                self.tell(outcome.attempt, outcome.finding)
+            elif outcome.failed and history:
+                history.add(outcome.attempt)
+            if len(outcomes) % TOLD_EVERY == 0:
+                print(f"{len(outcomes)} of {len(left)} at {time.strftime('%X')}", flush=True)
+        self.judge(outcomes, list(set(attempts) - set(left)))
 
-    def write_sites(self, made):
+    def judge(self, outcomes, made_before):
+        failed = {(each.site.at, each.site.caller) for each in
+                  [each.attempt for each in outcomes if each.failed] + made_before}
+        missed = sum(not each.failed for each in outcomes)
+        made = len(outcomes) - missed + len(made_before)
+        self.write_sites(made, {at for at, _ in failed})
+        print(f"{made} calls failed, {len(made_before)} of them before, at {len(failed)} sites with "
+              f"callers; {missed} were not made", flush=True)
+        self.assertEqual(sum(each.finding is not None for each in outcomes), 0)
+        self.assertLess(missed, len(outcomes) / 4 + 1)
+
+    def history(self):
+        reached = [found.site for found in self.sweep.reached.values()]
+        return History(machine.VMM, SEED, Names(machine.VMM, self.sites, reached))
+
+    def write_sites(self, made, failed):
         listed = [at for at, site in self.sites.items()
                   if at not in self.reached and fault_sites.reason_for(site, self.reasons)]
         can_be = len(self.sites) - len(listed)
-        failed = {found.site.at for key, found in self.sweep.reached.items() if key in self.sweep.failed}
         figures = {"seed": SEED, "attempts": made, "sites": len(self.sites), "listed": len(listed),
                    "reached": len(self.reached), "failed": len(failed),
                    "ratio": len(self.reached & set(self.sites)) / can_be}
-        directory = Path(os.environ.get("EMBER_RESULTS_DIR", "."))
-        (directory / "fault_sites.json").write_text(json.dumps(figures, indent=1) + "\n")
+        (RESULTS / "fault_sites.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ TRIES = 4
 # A call to fail: of which act and site, which of its calls, with what, and the call that fails before, if
 # one must.
 Attempt = namedtuple("Attempt", "act site number action before")
+# Whether the call was made and failed, in a life that could be judged; and what must not have come of it,
+# as a text, or None.
+Outcome = namedtuple("Outcome", "attempt failed finding")
 # Where a site was reached.
 Found = namedtuple("Found", "act site before")
 
@@ -30,9 +33,7 @@ class Sweep:
         self.kernel, self.directory, self.sites = kernel, Path(directory), sites
         self.random = random.Random(seed)
         self.usual = {}
-        self.reached = {}  # by key
-        self.failed = set()  # keys of those that did
-        self.missed = 0
+        self.reached = {}  # by act and key
 
     def live(self, folder, act, record, usual, more_ends=frozenset()):
         """One act in one process, with its files in this folder; raises what must not be."""
@@ -72,38 +73,40 @@ class Sweep:
 
     def note(self, act, record, before):
         for site in record.reached():
-            self.reached.setdefault(site.key, Found(act, site, before))
+            self.reached.setdefault((act, site.key), Found(act, site, before))
 
     def attempts(self):
-        """One for each site and each error, in an order of chance: of its first call, or another."""
-        made = []
-        for act, site, before in self.reached.values():
-            for action in errors.plausible(site, self.sites[site.at].functions):
-                made.append(Attempt(act, site, 1, action, before))
-                if site.calls > 1:
-                    number = self.random.randint(2, site.calls)
-                    made.append(Attempt(act, site, number, action, before))
-        self.random.shuffle(made)
-        return made
+        """In orders of chance: first those of each call in one act, then the same in the others."""
+        once, again, seen = [], [], set()
+        for found in self.reached.values():
+            (again if found.site.key in seen else once).extend(self.attempts_of(found))
+            seen.add(found.site.key)
+        self.random.shuffle(once)
+        self.random.shuffle(again)
+        return once + again
+
+    def attempts_of(self, found):
+        """One with each error, of the first call and of another."""
+        site = found.site
+        for action in errors.plausible(site, self.sites[site.at].functions):
+            yield Attempt(found.act, site, 1, action, found.before)
+            if site.calls > 1:
+                yield Attempt(found.act, site, self.random.randint(2, site.calls), action, found.before)
 
     def make(self, attempt):
-        """What must not have come of it, as a text; None where all is well. Time is measured again where
-        it was too much, for others may have had the processors."""
+        """Time is measured again where it was too much, for others may have had the processors."""
         fault = Fault(attempt.site.key, attempt.number, attempt.action)
         faults = [attempt.before, fault] if attempt.before else [fault]
         for _ in range(TRIES):
             record = self.new_record()
             record.plan(*faults)
-            finding = self.finding(attempt, record)
-            if finding is None or not re.match(r"slow|.* hangs$", finding, re.MULTILINE):
+            finding, starved = self.finding(attempt, record)
+            if not starved and (finding is None or not re.match(r"slow|.* hangs$", finding, re.MULTILINE)):
                 break
-        if record.failed(len(faults) - 1):
-            self.failed.add(attempt.site.key)
-        else:
-            self.missed += 1
-        return finding
+        return Outcome(attempt, record.failed(len(faults) - 1) and not starved, finding)
 
     def finding(self, attempt, record):
+        """What was found, and whether time tells nothing."""
         aborts = errors.ABORTS & set(self.sites[attempt.site.at].functions)
         try:
             vm = self.live(attempt.act, acts.ACTS[attempt.act], record, self.usual[attempt.act],
@@ -111,20 +114,13 @@ class Sweep:
             if vm.saved_as_call_failed:
                 self.live(attempt.act, acts.load, self.new_record(), self.usual["load"])
         except Finding as found:
-            return str(found)
-        return None
+            return str(found), False
+        return None, vm.starved
 
-    def run(self, seconds, tell):
-        """How many attempts were made, and (attempt, finding) of those that found something, of each of
-        which `tell` hears at once."""
+    def run(self, attempts, seconds):
+        """The outcome of each, of as many as there is time for."""
         deadline = None if seconds is None else time.monotonic() + seconds
-        found, made = [], 0
-        for attempt in self.attempts():
+        for attempt in attempts:
             if deadline and time.monotonic() > deadline:
-                break
-            made += 1
-            finding = self.make(attempt)
-            if finding is not None:
-                found.append((attempt, finding))
-                tell(attempt, finding)
-        return made, found
+                return
+            yield self.make(attempt)
