@@ -223,6 +223,8 @@ def terminal(vm):
 
 def blocked(vm):
     """The guest's output goes into a pipe that is full and that nobody reads."""
+    for network in "no":  # the guest could not tell that it waits for a frame that got lost
+        vm.leave_out(f"/network-interfaces/{network}")
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, SMALL_PIPE_BYTES)
     os.write(writer, bytes(SMALL_PIPE_BYTES))
