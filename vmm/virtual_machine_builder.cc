@@ -11,6 +11,7 @@
 #include "devices/console_fd.h"
 #include "memory/layout.h"
 #include "vmm/guest_kernel.h"
+#include "vmm/kernel_command_line.h"
 #include "vmm/memory_hotplug/memory_hotplug_device.h"
 #include "vmm/processors.h"
 #include "vmm/snapshot/snapshot_files.h"
@@ -33,18 +34,6 @@ MemoryBacking Backing(const VmConfig& config) {
   }
   if (config.machine.forkable) return MemoryBacking::kForkable;
   return MemoryBacking::kAnonymous;
-}
-
-// The client's command line with the root device's word, as the API's contract adds it.
-std::string CommandLine(const VmConfig& config) {
-  std::string line(BootArgs(*config.boot_source));
-  if (config.drives.empty() || !config.drives.front().is_root_device) {
-    return Concat(line, RootArgument(config.pmem));
-  }
-  const DriveConfig& root = config.drives.front();
-  const std::string device =
-      root.partuuid ? Concat("PARTUUID=", *root.partuuid) : std::string("/dev/vda");
-  return Concat(line, " root=", device, root.is_read_only ? " ro" : " rw");
 }
 
 }  // namespace
@@ -165,7 +154,7 @@ Status VirtualMachine::Builder::LoadKernel(const kvm::Vcpu& boot_vcpu) const {
   return LoadGuestKernel({.memory = *machine_->memory_,
                           .platform = platform,
                           .boot_source = *config_.boot_source,
-                          .command_line = CommandLine(config_)},
+                          .command_line = KernelCommandLine(config_)},
                          boot_vcpu);
 }
 

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ TEST_F(PmemPrebootTest, KeepsThePlaceOfTheDeviceWithItsId) {
   ASSERT_EQ(Fault(PutPmem{Pmem("a")}), "");
   ASSERT_EQ(config().pmem.size(), 2U);
   EXPECT_EQ(config().pmem[0].id, "a");
-  EXPECT_EQ(RootArgument(config().pmem), " root=/dev/pmem1 rw");
+  EXPECT_EQ(RootWords(config().pmem), "root=/dev/pmem1 rw");
 }
 
 TEST_F(PmemPrebootTest, NamesAFileThatCannotBeOpened) {
@@ -60,12 +61,12 @@ TEST_F(PmemPrebootTest, IsNoSecondRootBesideADriveOrAnother) {
 
 TEST(PmemRootTest, IsNamedByItsPlaceAndMode) {
   std::vector<PmemConfig> devices(3);
-  EXPECT_EQ(RootArgument(devices), "");
+  EXPECT_EQ(RootWords(devices), std::nullopt);
   devices[2].root_device = true;
-  EXPECT_EQ(RootArgument(devices), " root=/dev/pmem2 rw");
+  EXPECT_EQ(RootWords(devices), "root=/dev/pmem2 rw");
   devices[2].read_only = true;
-  EXPECT_EQ(RootArgument(devices), " root=/dev/pmem2 ro");
-  EXPECT_EQ(RootArgument({}), "");
+  EXPECT_EQ(RootWords(devices), "root=/dev/pmem2 ro");
+  EXPECT_EQ(RootWords({}), std::nullopt);
 }
 
 }  // namespace

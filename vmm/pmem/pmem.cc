@@ -30,10 +30,10 @@ Status InsertPmem(std::vector<PmemConfig>& devices, PmemConfig pmem) {
   return {};
 }
 
-std::string RootArgument(const std::vector<PmemConfig>& devices) {
+std::optional<std::string> RootWords(const std::vector<PmemConfig>& devices) {
   const auto root = std::ranges::find_if(devices, &PmemConfig::root_device);
-  if (root == devices.end()) return {};
-  return Concat(" root=/dev/pmem", root - devices.begin(), root->read_only ? " ro" : " rw");
+  if (root == devices.end()) return std::nullopt;
+  return Concat("root=/dev/pmem", root - devices.begin(), root->read_only ? " ro" : " rw");
 }
 
 }  // namespace ember::vmm

@@ -36,9 +36,9 @@ Status Validate(const PmemConfig& pmem);
 // Puts the device at the end of the list, or in the place of the one with its id. An error leaves
 // the list as it was.
 Status InsertPmem(std::vector<PmemConfig>& devices, PmemConfig pmem);
-// The root device's words for the kernel's command line, " root=/dev/pmem1 rw"; empty where none of
+// The root device's words for the kernel's command line, "root=/dev/pmem1 rw"; none where none of
 // the devices is. Guests number them in the order of the list.
-std::string RootArgument(const std::vector<PmemConfig>& devices);
+std::optional<std::string> RootWords(const std::vector<PmemConfig>& devices);
 
 }  // namespace ember::vmm
 
