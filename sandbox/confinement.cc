@@ -5,8 +5,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
@@ -37,15 +35,36 @@ State& TheState() {
   return *state;
 }
 
-// The other filters see to calls by another architecture's numbers: the strictest answer counts.
-constexpr std::array<sock_filter, 4> kNoRings = {
-    {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
-
 // This thread. Not so in those that the worker starts, until they call Confine().
 thread_local bool confined = false;
+
+Status PutOn(std::span<const sock_filter> filter, Rings rings) {
+  const Circumstances circumstances{.process = static_cast<uint32_t>(::getpid()),
+                                    .makes_rings = rings == Rings::kNeeded};
+  std::vector<sock_filter> ours = Fit(circumstances, filter);
+  const sock_fprog program{.len = static_cast<unsigned short>(ours.size()), .filter = ours.data()};
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
+    return Error::FromErrno("seccomp");
+  }
+  return {};
+}
+
+void ConfineTo(ThreadKind kind, Rings rings) {
+  const State& state = TheState();
+  // The C library asks the kernel for it, which a filter does not let pass.
+  CurrentThreadName();
+  Status done = DropCapabilities();
+  // The filters of the others leave them no call that opens files, but what an io_uring does is no
+  // call of theirs.
+  const bool opens_files = kind == ThreadKind::kVmm || kind == ThreadKind::kWorker;
+  if (done && !opens_files) done = state.no_files->Enter();
+  if (done) done = PutOn(state.filters[static_cast<size_t>(kind)], rings);
+  if (!done) {
+    EMBER_LOG(kError, "confinement of ", NameOf(kind), ": ", done.error().message());
+    std::abort();
+  }
+  confined = true;
+}
 
 }  // namespace
 
@@ -66,26 +85,12 @@ Status Prepare(std::optional<OwnedFilters> filters) {
   if (kSanitized) return {};
   state.no_files = TRY(FileLimits::Create({}));
   state.prepared = true;
-  state.worker = TRY(Worker::Start("worker", [] { Confine(ThreadKind::kWorker); }));
+  state.worker = TRY(Worker::Start("worker", [] {}));
   return {};
 }
 
 void Confine(ThreadKind kind) {
-  const State& state = TheState();
-  if (!state.prepared) return;
-  // The C library asks the kernel for it, which a filter does not let pass.
-  CurrentThreadName();
-  Status done = DropCapabilities();
-  // The filters of the others leave them no call that opens files, but what an io_uring does is no
-  // call of theirs.
-  const bool opens_files = kind == ThreadKind::kVmm || kind == ThreadKind::kWorker;
-  if (done && !opens_files) done = state.no_files->Enter();
-  if (done) done = PutOn(state.filters[static_cast<size_t>(kind)]);
-  if (!done) {
-    EMBER_LOG(kError, "confinement of ", NameOf(kind), ": ", done.error().message());
-    std::abort();
-  }
-  confined = true;
+  if (TheState().prepared) ConfineTo(kind, Rings::kForbidden);
 }
 
 Status LimitThreads(std::span<const FileRule> rules, Rings rings) {
@@ -99,7 +104,7 @@ Status LimitThreads(std::span<const FileRule> rules, Rings rings) {
   if (!entered) return entered;
   state.worker->Run([&] {
     entered = limits.Enter();
-    if (entered && rings == Rings::kForbidden) entered = PutOn(kNoRings);
+    if (entered) ConfineTo(ThreadKind::kWorker, rings);
   });
   return entered;
 }
@@ -115,13 +120,6 @@ void PostToWorker(std::function<void()> task) {
   TheState().worker->Post(std::move(task));
 }
 
-Status PutOn(std::span<const sock_filter> filter) {
-  std::vector<sock_filter> ours = ForProcess(static_cast<uint32_t>(::getpid()), filter);
-  const sock_fprog program{.len = static_cast<unsigned short>(ours.size()), .filter = ours.data()};
-  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
-    return Error::FromErrno("seccomp");
-  }
-  return {};
-}
+Status PutOn(std::span<const sock_filter> filter) { return PutOn(filter, Rings::kForbidden); }
 
 }  // namespace ember::sandbox

@@ -27,7 +27,8 @@ namespace ember::sandbox {
 
 // What Confine() puts on from now on: `filters`, or those the program was built with. The process
 // gains no privileges by exec any more (no_new_privs). Starts the worker, which lives as long as
-// the process. Once, from main, before other threads. Errors: the host has no seccomp filters.
+// the process, and is confined by LimitThreads(). Once, from main, before other threads. Errors:
+// the host has no seccomp filters.
 Status Prepare(std::optional<OwnedFilters> filters);
 
 // Gives up the calling thread's capabilities and puts the filter of `kind` on it. Without Prepare()
@@ -40,8 +41,8 @@ void Confine(ThreadKind kind);
 enum class Rings : uint8_t { kNeeded, kForbidden };
 
 // Limits the calling thread, the worker and those that these start from now on to the files of the
-// rules, for good; where rings are forbidden, the worker and those that it starts make none: the
-// call fails with EPERM. Nothing happens without Prepare(). Where the kernel cannot limit files,
+// rules, for good, and confines the worker, which makes rings only where they are needed. Once,
+// before the guest runs. Nothing happens without Prepare(). Where the kernel cannot limit files,
 // that is logged.
 Status LimitThreads(std::span<const FileRule> rules, Rings rings);
 

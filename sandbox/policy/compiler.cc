@@ -8,6 +8,7 @@
 
 #include "base/concat.h"
 #include "base/fd.h"
+#include "sandbox/policy/simplify.h"
 
 namespace ember::sandbox {
 namespace {
@@ -66,7 +67,7 @@ Result<std::vector<sock_filter>> Export(const Context& context) {
 
 }  // namespace
 
-Result<std::vector<sock_filter>> CompileThread(const ThreadPolicy& thread) {
+Result<std::vector<sock_filter>> TranslateThread(const ThreadPolicy& thread) {
   const Context context(::seccomp_init(SCMP_ACT_TRAP));
   if (context == nullptr) return Error("seccomp_init failed");
   // Calls by another architecture's numbers are no mistake of ours.
@@ -82,6 +83,10 @@ Result<std::vector<sock_filter>> CompileThread(const ThreadPolicy& thread) {
     TRY(Add(context, rule, call));
   }
   return Export(context);
+}
+
+Result<std::vector<sock_filter>> CompileThread(const ThreadPolicy& thread) {
+  return Simplify(TRY(TranslateThread(thread)));
 }
 
 Result<OwnedFilters> CompilePolicy(const Policy& policy) {

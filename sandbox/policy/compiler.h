@@ -9,7 +9,9 @@
 // only what comes out.
 namespace ember::sandbox {
 
-// Errors name the call that this processor does not have.
+// What libseccomp makes of it. Errors name the call that this processor does not have.
+Result<std::vector<sock_filter>> TranslateThread(const ThreadPolicy& thread);
+// That, simplified.
 Result<std::vector<sock_filter>> CompileThread(const ThreadPolicy& thread);
 Result<OwnedFilters> CompilePolicy(const Policy& policy);
 

@@ -160,6 +160,7 @@ constexpr auto kConstants = std::to_array<Constant>({
     EMBER_CONSTANT(UFFDIO_COPY),
     EMBER_CONSTANT(UFFDIO_WAKE),
     EMBER_CONSTANT(UFFDIO_ZEROPAGE),
+    {"NO_RINGS", kNoRings},
     {"OWN_PROCESS", kOwnProcess},
     {"SIGRTMIN", kFirstRealTimeSignal},
     // The number holds the size of a structure that ends in a flexible array, which <linux/kvm.h>

@@ -281,8 +281,9 @@ def binary(bench):
     return row("binary_mib", "MiB", samples, peer="qemu")
 
 
-def boot_vs_qemu(bench):
-    """exec of the VMM to the microVM kernel's init and out again, in counted time."""
+def counted_boots(bench, script, runs):
+    """Samples of a script of this folder that boots the microVM kernel inside the test bed, where a
+    nanosecond is an instruction."""
     kernel = subprocess.run([ROOT / "scripts/guest-kernel", "--print-dir", "microvm"], check=True,
                             capture_output=True, text=True).stdout.strip()
     with tempfile.TemporaryDirectory(dir=bench.vmm.parent) as directory:
@@ -290,10 +291,15 @@ def boot_vs_qemu(bench):
         subprocess.run([ROOT / "scripts/guest-rootfs", "--kind", "busybox", "--format", "cpio",
                         "--out", initrd], check=True, stdout=subprocess.DEVNULL)
         subprocess.run([ROOT / "scripts/testbed", "--counted", "--timeout", "1500", "--results",
-                        directory, "--", "python3", ROOT / "scripts/benchmarks/boot.py", bench.vmm,
-                        f"{kernel}/vmlinux", initrd, str(bench.count(10))], check=True,
+                        directory, "--", "python3", ROOT / "scripts/benchmarks" / script, bench.vmm,
+                        f"{kernel}/vmlinux", initrd, str(bench.count(runs))], check=True,
                        stdout=subprocess.DEVNULL)
-        samples = json.loads(Path(f"{directory}/boot.json").read_text())
+        return json.loads(Path(f"{directory}/boot.json").read_text())
+
+
+def boot_vs_qemu(bench):
+    """exec of the VMM to the microVM kernel's init and out again, in counted time."""
+    samples = counted_boots(bench, "boot.py", 10)
     return row("boot_vs_qemu_ratio", "ratio", samples, peer="qemu",
                value=statistics.median(samples["ember"]) / statistics.median(samples["qemu"]))
 

@@ -127,11 +127,24 @@ TEST(ThreadsPolicyTest, NoThreadLeavesTheProcessOrGainsPower) {
 TEST(ThreadsPolicyTest, SignalsGoToTheProcessThatPutsTheFilterOnAlone) {
   constexpr uint32_t kProcess = 4321;
   for (const ThreadKind kind : kAll) {
-    const std::vector<sock_filter> filter = ForProcess(kProcess, FilterOf(kind));
+    const std::vector<sock_filter> filter = Fit({.process = kProcess}, FilterOf(kind));
     EXPECT_EQ(Judge(filter, {"tgkill", {kProcess, 1, SIGABRT}}), Verdict::kAllow) << NameOf(kind);
     EXPECT_EQ(Judge(filter, {"tgkill", {kProcess, 1, SIGKILL}}), Verdict::kTrap) << NameOf(kind);
     for (const uint32_t other : {0U, 1U, kProcess + 1, kOwnProcess, ~0U}) {
       EXPECT_EQ(Judge(filter, {"tgkill", {other, 1, SIGABRT}}), Verdict::kTrap) << NameOf(kind);
+    }
+  }
+}
+
+TEST(ThreadsPolicyTest, RingsAreMadeByTheWorkerOfAMachineThatNeedsThem) {
+  constexpr uint64_t kEntries = 64;
+  for (const ThreadKind kind : kAll) {
+    for (const bool makes_rings : {false, true}) {
+      const std::vector<sock_filter> filter = Fit({.makes_rings = makes_rings}, FilterOf(kind));
+      const bool may = makes_rings && kind == ThreadKind::kWorker;
+      EXPECT_EQ(Judge(filter, {"io_uring_setup", {kEntries}}),
+                may ? Verdict::kAllow : Verdict::kTrap)
+          << NameOf(kind) << " " << makes_rings;
     }
   }
 }
