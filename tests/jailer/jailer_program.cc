@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,9 +14,12 @@
 #include <iterator>
 #include <thread>
 
+#include "base/fd.h"
+
 namespace ember::jailer {
 
-TemporaryDirectory::TemporaryDirectory() : path_("/tmp/ember-jailer-XXXXXX") {
+TemporaryDirectory::TemporaryDirectory(const std::string& where)
+    : path_(where + "/ember-jailer-XXXXXX") {
   EXPECT_NE(::mkdtemp(path_.data()), nullptr);
   EXPECT_EQ(::chmod(path_.c_str(), 0755), 0);
 }
@@ -25,8 +29,12 @@ TemporaryDirectory::~TemporaryDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+std::string PlaceOfManyFiles() {
+  return ::access("/dev/shm", W_OK | X_OK) == 0 ? "/dev/shm" : "/tmp";
+}
+
 std::string InmateIn(const TemporaryDirectory& directory) {
-  const std::string path = directory / "inmate";
+  std::string path = directory / "inmate";
   std::filesystem::copy_file(EMBER_INMATE, path);
   EXPECT_EQ(::chmod(path.c_str(), 0755), 0);
   return path;
@@ -78,8 +86,8 @@ pid_t StartJailer(const Words& arguments, const std::string& output_path,
 }
 
 Output RunJailer(const Words& arguments, std::optional<uid_t> user) {
-  const TemporaryDirectory directory;
-  const std::string path = directory / "output";
+  const Fd output(::memfd_create("output", MFD_CLOEXEC));
+  const std::string path = "/proc/self/fd/" + std::to_string(output.get());
   const pid_t pid = StartJailer(arguments, path, user);
   int status = 0;
   EXPECT_EQ(::waitpid(pid, &status, 0), pid);

@@ -13,7 +13,7 @@ namespace ember::jailer {
 // A temporary directory that anybody may enter; removed with all in it.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory();
+  explicit TemporaryDirectory(const std::string& where = "/tmp");
   ~TemporaryDirectory();
   TemporaryDirectory(const TemporaryDirectory&) = delete;
   TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
@@ -24,6 +24,10 @@ class TemporaryDirectory {
  private:
   std::string path_;
 };
+
+// Where a test makes and removes files in thousands of rounds: in memory, where the host has such a
+// place. ext4 takes no inode that was freed a moment ago, and looks at each of these for another.
+std::string PlaceOfManyFiles();
 
 // The inmate, copied to where any user can read it.
 std::string InmateIn(const TemporaryDirectory& directory);

@@ -42,7 +42,7 @@ bool HasPidsController() {
 
 TEST(KillTest, CleanUpLeavesNothingOfAJailerKilledAtAnyInstant) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-  const TemporaryDirectory directory;
+  const TemporaryDirectory directory(PlaceOfManyFiles());
   const std::string inmate = InmateIn(directory);
   const std::string base = directory / "base";
   const std::string parent = std::filesystem::path(directory.path()).filename();
@@ -60,6 +60,7 @@ TEST(KillTest, CleanUpLeavesNothingOfAJailerKilledAtAnyInstant) {
   std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed, cert-msc51-cpp)
   std::uniform_int_distribution<int64_t> instant(0, whole.count());
   const int rounds = Rounds(100, 10'000);
+  int in_jail = 0;
   for (int round = 0; round < rounds; ++round) {
     Words words = start;
     if (round % 2 == 1) words = words + Words{"--new-pid-ns"};
@@ -69,7 +70,14 @@ TEST(KillTest, CleanUpLeavesNothingOfAJailerKilledAtAnyInstant) {
     ASSERT_EQ(::waitpid(jailer, nullptr, 0), jailer);
     // In a namespace of its own the machine may live on, and then its pid is known.
     const pid_t pid = static_cast<pid_t>(std::stol("0" + ReadFile(machine + "/root/inmate.pid")));
+    if (pid > 1) ++in_jail;
     if (round % 2 == 1 && pid > 1) ::kill(pid, SIGKILL);
+    if (round % 3 == 2) {  // the clean-up, too
+      const pid_t first = StartJailer(Words{"--cleanup"} + name, output);
+      std::this_thread::sleep_for(std::chrono::nanoseconds(instant(random)));
+      ::kill(first, SIGKILL);
+      ASSERT_EQ(::waitpid(first, nullptr, 0), first);
+    }
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     Output cleaned = RunJailer(Words{"--cleanup"} + name);
     while (cleaned.status != 0 && std::chrono::steady_clock::now() < deadline) {
@@ -79,6 +87,9 @@ TEST(KillTest, CleanUpLeavesNothingOfAJailerKilledAtAnyInstant) {
     ASSERT_FALSE(Exists(machine));
     for (const std::string& cgroup : CgroupsOf(parent)) ASSERT_FALSE(Exists(cgroup + "/m"));
   }
+  RecordProperty("killed in the jail", in_jail);
+  EXPECT_GT(in_jail, 0);
+  EXPECT_LT(in_jail, rounds);
   EXPECT_EQ(ReadFile("/proc/self/mountinfo"), mounts);
   for (const std::string& cgroup : CgroupsOf(parent)) EXPECT_EQ(::rmdir(cgroup.c_str()), 0);
 }
