@@ -14,6 +14,7 @@ import unittest
 from pathlib import Path
 
 from life import compile_guest, Life, machine, MIB, payload, TIMEOUT
+import huge_pages
 from page_fault_handler import Handler
 import run
 import working_set
@@ -24,7 +25,7 @@ DISKS = ["sync", "async", "own", "base"]
 # Where a memory file has names of snapshots (docs/formats/snapshot.md), a page each.
 NAME_PAGES = [0xfe000, 0xff000]
 PAGE = 4096
-FREE_HUGE_PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+HUGE_PAGES = 32  # of 2 MiB, in the guest's memory
 
 
 def save(kernel, directory):
@@ -338,10 +339,23 @@ class Restore(unittest.TestCase):
             handler.go_on()
             vm.expect_round(2)
 
-    @unittest.skipUnless(FREE_HUGE_PAGES.exists() and int(FREE_HUGE_PAGES.read_text()) >= 32,
-                         "NOT RUN: fewer than 32 free huge pages of 2 MiB")
+    def test_a_machine_of_huge_pages_lives_under_the_filters_and_goes_on_elsewhere(self):
+        with huge_pages.reserved(self, 2 * HUGE_PAGES):
+            with Life(self.kernel, self.directory) as vm:
+                vm.machine["huge_pages"] = "2M"
+                vm.start()
+                self.assertLessEqual(huge_pages.free(), HUGE_PAGES)
+                vm.expect_round(1)
+                vm.clients_turn()
+                vm.type(b"g")
+                vm.expect_round(2)
+                vm.type(b"q")
+                vm.wait(code=0, timeout=TIMEOUT)
+            with Life(self.kernel, self.directory) as vm:
+                vm.go_on()
+
     def test_a_machine_gets_huge_pages_from_a_handler(self):
-        with self.handler() as handler, self.copy() as vm:
+        with huge_pages.reserved(self, HUGE_PAGES), self.handler() as handler, self.copy() as vm:
             vm.launch()
             vm.must_load_from(vm.files / "handler", huge_pages="2M", **vm.of_its_own())
             self.assertEqual({piece["page_size"] for piece in handler.pieces}, {2 * MIB})
