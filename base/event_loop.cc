@@ -111,6 +111,7 @@ void EventLoop::Impl::Run(const Wait* wait) {
       name == kWakeUp ? RunPosted() : RunTask(name);
     }
   }
+  stopped_.store(false, std::memory_order_release);
 }
 
 void EventLoop::Impl::Stop() {

@@ -47,7 +47,7 @@ class EventLoop {
   static Result<std::unique_ptr<EventLoop>> Create();
   ~EventLoop();
 
-  // Runs callbacks until Stop().
+  // Runs callbacks until Stop(), which may have come before; afterwards it can be run again.
   void Run();
   // The same, for a thread that also waits for what is no descriptor.
   void Run(const Wait& wait);

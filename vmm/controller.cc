@@ -95,9 +95,14 @@ Result<FrozenMachine> Controller::Freeze(uint64_t machine, const ForkRequest& re
   auto* const running = std::get_if<RunningController>(&phase_);
   if (running == nullptr || machine != machines_) return Error("the machine has ended");
   TRY(running->CheckFork(request));
+  const MachineState state_before = state();
   vitals_.BeginAction();
   Result<FrozenMachine> frozen = running->Freeze();
   vitals_.EndAction();
+  if (!frozen) {  // it may stand still
+    Publish();
+    NoteState(state_before);
+  }
   return frozen;
 }
 

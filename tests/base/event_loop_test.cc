@@ -95,6 +95,18 @@ TEST_F(EventLoopTest, StopFromAnotherThreadEndsRun) {
   loop_->Run();
 }
 
+TEST_F(EventLoopTest, RunsAgainAfterItWasStopped) {
+  int runs = 0;
+  for (int i = 0; i < 3; ++i) {
+    loop_->Post([&] {
+      ++runs;
+      loop_->Stop();
+    });
+    loop_->Run();
+    EXPECT_EQ(runs, i + 1);
+  }
+}
+
 TEST_F(EventLoopTest, StopLeavesLaterTasksUnrun) {
   bool ran = false;
   loop_->Post([&] { loop_->Stop(); });

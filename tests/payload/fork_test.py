@@ -136,6 +136,20 @@ class Forks(unittest.TestCase):
         parent.call("PATCH", "/vm", {"state": "Resumed"})
         parent.check()
 
+    def test_a_machine_whose_working_set_is_recorded_is_not_forked(self):
+        parent, (recorded, clone) = self.guest().boot(), self.waiting(2)
+        state, memory = str(self.files / "state"), str(self.files / "memory")
+        parent.call("PATCH", "/vm", {"state": "Paused"})
+        parent.call("PUT", "/snapshot/create", {"snapshot_path": state, "mem_file_path": memory})
+        recorded.call("PUT", "/snapshot/load", {"snapshot_path": state, "resume_vm": True, "mem_backend": {
+            "backend_type": "File", "backend_path": memory, "record_working_set": True}})
+        status, answer = recorded.request("PUT", "/fork", {"clones": [
+            {"socket_path": str(clone.socket_path)}]})
+        self.assertEqual(status, 400)
+        self.assertIn("whose working set is recorded cannot be forked", answer["fault_message"])
+        recorded.check()
+        self.assertEqual(clone.request("GET", "/")[1]["state"], "Not started")
+
     def test_clones_that_fail_touch_neither_the_machine_nor_other_clones(self):
         parent, (clone, busy, dying) = self.guest().boot(), self.waiting(3)
         busy.configure()

@@ -39,10 +39,12 @@ class FakeMachineRoom {
     const MutexLock lock(mutex_);
     return started_config_;
   }
-  // From now on what is asked fails with this; an empty message means success again.
-  void FailWith(std::string message) {
+  // From now on what is asked, or what begins with `only`, fails with this; an empty message means
+  // success again.
+  void FailWith(std::string message, std::string only = "") {
     const MutexLock lock(mutex_);
     failure_ = std::move(message);
+    fails_only_ = std::move(only);
   }
   // What actions on devices answer from now on.
   void AnswerWith(Reply reply) {
@@ -150,7 +152,7 @@ class FakeMachineRoom {
     while (held_) changed_.Wait(mutex_);
     --waiting_;
     events_.push_back(std::move(event));
-    if (failure_.empty()) return {};
+    if (failure_.empty() || !events_.back().starts_with(fails_only_)) return {};
     return Error(failure_);
   }
 
@@ -161,6 +163,7 @@ class FakeMachineRoom {
   std::vector<std::string> events_ GUARDED_BY(mutex_);
   VmConfig started_config_ GUARDED_BY(mutex_);
   std::string failure_ GUARDED_BY(mutex_);
+  std::string fails_only_ GUARDED_BY(mutex_);
   Reply reply_ GUARDED_BY(mutex_);
   std::function<Result<Reply>(const DeviceAction&)> devices_ GUARDED_BY(mutex_);
   bool held_ GUARDED_BY(mutex_) = false;

@@ -93,6 +93,26 @@ TEST_F(ForkTest, AMachineIsPausedForNoMoreThanItsFreezing) {
   EXPECT_EQ(controller_->snapshot()->state, MachineState::kRunning);
 }
 
+TEST_F(ForkTest, AMachineThatCannotBeFrozenGoesOn) {
+  room_.FailWith("too cold", "freeze");
+  Wait("clone", {.answer = std::string(kDone)});
+  EXPECT_THAT(Perform(ForkInto({"clone"})), HasSubstr("too cold"));
+  EXPECT_EQ(room_.events().back(), "resume");
+  EXPECT_EQ(controller_->snapshot()->state, MachineState::kRunning);
+}
+
+TEST_F(ForkTest, AMachineThatDoesNotGoOnIsPausedUntilAClientHasItResume) {
+  room_.FailWith("stuck", "resume");
+  Wait("clone", {.answer = std::string(kDone)});
+  EXPECT_THAT(Perform(ForkInto({"clone"})), HasSubstr("stuck"));
+  EXPECT_EQ(controller_->snapshot()->state, MachineState::kPaused);
+  EXPECT_EQ(waiting_[0]->request(), "") << "a clone would run beside a machine that may be lost";
+  room_.FailWith("");
+  EXPECT_EQ(Perform(ResumeVm{}), "");
+  EXPECT_EQ(controller_->snapshot()->state, MachineState::kRunning);
+  EXPECT_THAT(Fork({"clone"}), ElementsAre(""));
+}
+
 TEST_F(ForkTest, APausedMachineStaysPaused) {
   ASSERT_TRUE(controller_->PerformHere(PauseVm{}));
   Wait("clone", {.answer = std::string(kDone)});
