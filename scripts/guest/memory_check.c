@@ -1,7 +1,9 @@
-// memory_check PERCENT STRIDE_KIB: takes PERCENT of the memory available, writes a value of its own
-// into one word every STRIDE_KIB, reads all of them back, and prints
+// memory_check PERCENT STRIDE_KIB [SEED [FILE]]: takes PERCENT of the memory available, writes a value
+// of its own (with another SEED, another) into one word every STRIDE_KIB, waits until there is a FILE,
+// if one is named, reads all of them back, and prints
 //   EMBER-MEMCHECK ok bytes=<n> words=<n> pages_above_4gib=<n> highest=<physical address>
-// or "EMBER-MEMCHECK failed …". Where the pages are comes from /proc/self/pagemap.
+// or "EMBER-MEMCHECK failed …". That all is written it says with "EMBER-MEMCHECK written", where it
+// waits. Where the pages are comes from /proc/self/pagemap.
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>
@@ -27,7 +29,32 @@ static uint64_t available_bytes(void) {
 }
 
 // Differs for every word, and from what a word's neighbours or a shifted mapping would hold.
-static uint64_t expected(uint64_t offset) { return (offset + 1) * 0x9e3779b97f4a7c15ull; }
+static uint64_t expected(uint64_t offset, uint64_t seed) {
+  return (offset + 1 + (seed << 40)) * 0x9e3779b97f4a7c15ull;
+}
+
+static void fill(unsigned char* memory, uint64_t size, uint64_t stride, uint64_t seed) {
+  for (uint64_t offset = 0; offset < size; offset += stride) {
+    *(volatile uint64_t*)(memory + offset) = expected(offset, seed);
+  }
+}
+
+static int holds(const unsigned char* memory, uint64_t size, uint64_t stride, uint64_t seed) {
+  for (uint64_t offset = 0; offset < size; offset += stride) {
+    uint64_t found = *(const volatile uint64_t*)(memory + offset);
+    if (found == expected(offset, seed)) continue;
+    printf("EMBER-MEMCHECK failed: offset=0x%" PRIx64 " found=0x%" PRIx64 " expected=0x%" PRIx64 "\n",
+           offset, found, expected(offset, seed));
+    return 0;
+  }
+  return 1;
+}
+
+static void wait_for(const char* file) {
+  puts("EMBER-MEMCHECK written");
+  fflush(stdout);
+  while (access(file, F_OK) != 0) usleep(50000);
+}
 
 static void report_places(const unsigned char* memory, uint64_t size, uint64_t stride) {
   uint64_t above = 0, highest = 0;
@@ -46,12 +73,13 @@ static void report_places(const unsigned char* memory, uint64_t size, uint64_t s
 }
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    fprintf(stderr, "usage: memory_check PERCENT STRIDE_KIB\n");
+  if (argc < 3 || argc > 5) {
+    fprintf(stderr, "usage: memory_check PERCENT STRIDE_KIB [SEED [FILE]]\n");
     return 2;
   }
   uint64_t size = available_bytes() / 100 * strtoull(argv[1], NULL, 0) / kPage * kPage;
   uint64_t stride = strtoull(argv[2], NULL, 0) * 1024;
+  uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 0) : 0;
   if (size == 0 || stride == 0) {
     puts("EMBER-MEMCHECK failed: no memory to check, or a stride of 0");
     return 1;
@@ -64,18 +92,9 @@ int main(int argc, char** argv) {
   }
   // Huge pages make one fault of 512; where the kernel has none the check is the same, but slower.
   madvise(memory, size, MADV_HUGEPAGE);
-  for (uint64_t offset = 0; offset < size; offset += stride) {
-    *(volatile uint64_t*)(memory + offset) = expected(offset);
-  }
-  for (uint64_t offset = 0; offset < size; offset += stride) {
-    uint64_t found = *(volatile uint64_t*)(memory + offset);
-    if (found != expected(offset)) {
-      printf("EMBER-MEMCHECK failed: offset=0x%" PRIx64 " found=0x%" PRIx64 " expected=0x%" PRIx64
-             "\n",
-             offset, found, expected(offset));
-      return 1;
-    }
-  }
+  fill(memory, size, stride, seed);
+  if (argc > 4) wait_for(argv[4]);
+  if (!holds(memory, size, stride, seed)) return 1;
   report_places(memory, size, stride);
   return 0;
 }

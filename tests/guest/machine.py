@@ -14,6 +14,7 @@ or, with the init's agent, by commands:
 """
 
 import contextlib
+import http.client
 import os
 import re
 import subprocess
@@ -26,15 +27,19 @@ import jail
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients/python"))
 
-from ember import Transport, Vmm  # noqa: E402
+from ember import EmberError, Transport, Vmm  # noqa: E402
 
 VMM = os.environ.get("EMBER_VMM", "ember-vmm")
 JAILER = os.environ.get("EMBER_JAILER")  # every machine is in a jail, where it is set
+EMULATED = os.environ.get("EMBER_TESTBED") == "nested"
 
 # A guest of the test bed runs on an emulated processor: what takes a second on hardware may take a
 # minute there. Nothing waits this long unless it is broken.
 BOOT_TIMEOUT = 240
 STOP_TIMEOUT = 60
+
+# By what a test hears of a machine that has ended.
+ENDED = (AssertionError, OSError, http.client.HTTPException, EmberError)
 
 # What guest memory is aligned to in the VMM.
 HUGE_PAGE = 2 << 20
@@ -57,6 +62,7 @@ class Machine(Vmm):
         self.commands = 0
         self.guest_ranges = []
         self.named_later = []  # files that it is given after the launch
+        self.processors = None  # of the host's, that all its threads are to keep to
         self.jail = jail.Jail(JAILER, VMM) if JAILER else None
 
     def __enter__(self):
@@ -69,6 +75,8 @@ class Machine(Vmm):
                 [self.boot_source, self.drives, [body for _, body in self.devices], self.named_later])])
             self.program = str(self.jail.program)
         super().launch()
+        for thread in os.listdir(f"/proc/{self.process.pid}/task") if self.processors else []:
+            os.sched_setaffinity(int(thread), self.processors)
         return self
 
     def close(self):
@@ -173,6 +181,12 @@ class Machine(Vmm):
         self.process.stdin.flush()
         self.wait(code=0)
 
+    def was_lost(self):
+        """Whether the guest is gone by a fault of the emulated processor's, as some are, and by no other."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_TIMEOUT)
+        return EMULATED and self.process.poll() is not None and "triple fault" in self.log()
+
     def memory_kib(self, field):
         """A field of /proc/PID/status: VmRSS, RssAnon, …"""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -262,3 +276,10 @@ def device_machine(kernel="debian-6.12", drives=(), **options):
     options.setdefault("memory_mib", 512)
     return Machine(images.kernel(kernel, "vmlinux"), images.device_initrd(kernel),
                    drives=[drive(images.tools(), read_only=True), *drives], **options)
+
+
+def small_machine(**options):
+    """One that boots soon, with the same programs and drivers, and no modules."""
+    options.setdefault("memory_mib", 96)
+    return Machine(images.kernel("microvm", "vmlinux"), boot_args="init=/ember/init",
+                   drives=[drive(images.tools(), read_only=True)], **options)

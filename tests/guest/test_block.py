@@ -16,7 +16,6 @@ from pattern import pattern
 
 MIB = 1024 * 1024
 LONG = bool(os.environ.get("EMBER_LONG_TESTS"))
-EMULATED = os.environ.get("EMBER_TESTBED") == "nested"
 
 
 def sparse(path, size_bytes):
@@ -184,7 +183,7 @@ class Kills(unittest.TestCase):
         try:
             vm.start_agent()
         except AssertionError:
-            if not EMULATED or "triple fault" not in vm.log() or self.lost_boots == self.MOST_LOST_BOOTS:
+            if not vm.was_lost() or self.lost_boots == self.MOST_LOST_BOOTS:
                 raise
             self.lost_boots += 1
             return False

@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-import threading
 import time
 import unittest
 import zlib
@@ -11,35 +10,13 @@ from pathlib import Path
 
 from machine import device_machine
 from pattern import pattern
+from streams import Receiver, summary
 
 LONG = bool(os.environ.get("EMBER_LONG_TESTS"))
 STREAM_BYTES = 1 << 30 if LONG else 32 << 20
 CONNECTIONS = 1023 if LONG else 100
 HOST_CID = 2
 BLOCK = pattern(5, 1 << 20)  # what the host sends, again and again
-
-
-def summary(count, crc):
-    return f"bytes={count} crc32={crc:08x}"
-
-
-class Receiver(threading.Thread):
-    """Reads a connection to its end; answers with the summary if told to."""
-
-    def __init__(self, connection, answer=False):
-        super().__init__()
-        self.connection, self.answer, self.summary = connection, answer, None
-        self.start()
-
-    def run(self):
-        count = crc = 0
-        while data := self.connection.recv(1 << 18):
-            crc = zlib.crc32(data, crc)
-            count += len(data)
-        self.summary = summary(count, crc)
-        if self.answer:
-            self.connection.sendall(self.summary.encode() + b"\n")
-        self.connection.close()
 
 
 def send_blocks(connection, size):
