@@ -12,14 +12,15 @@
 namespace ember::vmm {
 namespace {
 
-// SIGRTMIN is a function call of the C library.
-int KickSignal() { return SIGRTMIN; }
+// No real-time signal, which would be lost where the user has as many pending as RLIMIT_SIGPENDING
+// lets them. It does nothing where it finds no handler.
+constexpr int kKickSignal = SIGURG;
 
 Status InstallKickHandler() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
   action.sa_flags = SA_RESTART;  // KVM_RUN is not restarted: it returns EINTR by itself
-  if (::sigaction(KickSignal(), &action, nullptr) < 0) return Error::FromErrno("sigaction");
+  if (::sigaction(kKickSignal, &action, nullptr) < 0) return Error::FromErrno("sigaction");
   return {};
 }
 
@@ -27,7 +28,7 @@ Status InstallKickHandler() {
 void AdmitKickSignal() {
   sigset_t set;
   ::sigemptyset(&set);
-  ::sigaddset(&set, KickSignal());
+  ::sigaddset(&set, kKickSignal);
   ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
@@ -72,7 +73,7 @@ void VcpuThread::Give(Order order) {
   if (order == Order::kRun || state_ != State::kRunning) return;
   vcpu_->RequestExit();
   // Fails only where the thread is gone, and then so is what it ran.
-  static_cast<void>(thread_.Signal(KickSignal()));
+  static_cast<void>(thread_.Signal(kKickSignal));
 }
 
 void VcpuThread::WaitUntilPaused() {

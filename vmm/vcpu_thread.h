@@ -25,11 +25,11 @@ namespace ember::vmm {
 // runs no more but takes commands as before: Resume() then does nothing, Pause() and Stop() return
 // at once.
 //
-// To get the vCPU out of guest code, immediate_exit is set and then SIGRTMIN sent to the thread.
+// To get the vCPU out of guest code, immediate_exit is set and then SIGURG sent to the thread.
 // Whichever way the two meet KVM_RUN it returns: KVM looks at the flag on its way in, and a signal
 // from there on breaks it off. The flag is cleared together with the decision to run, under the
 // mutex, so no command is lost. The signal's handler does nothing; system calls of device code are
-// restarted after it. The process must leave SIGRTMIN to us.
+// restarted after it. The process must leave SIGURG to us.
 //
 //   auto vcpu = TRY(VcpuThread::Start({.vcpu = …, .mmio = mmio, .pio = pio, .on_exit = …}));
 //   vcpu->Resume();

@@ -57,6 +57,7 @@ OF_FUNCTION = {
     ("write", "ember::EventLoop::Impl::WakeUp"): [],  # nobody reads it: it has room for 2^64
     ("read", "ember::virtio::FlushWorker::TakeOutcomeLocked"): ["EAGAIN"],
     ("read", "ember::virtio::vhost_user::TakeEvents"): ["EAGAIN"],
+    ("pthread_kill", "ember::Thread::Signal"): [],  # of no real-time signal, to a thread that is there
     ("unlink", "ember::UnixListener::Bind"): [],  # the only way out of another failure
     # After its end there is no key that ends a life.
     ("read", "ember::SerialInput::ReadPending"): ["EINTR", "EAGAIN", CUT_SHORT],

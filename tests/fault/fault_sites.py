@@ -12,7 +12,7 @@ Site = namedtuple("Site", "at call functions line")
 # What of libraries a program of ours may use that asks nothing of the kernel, or has nothing to fail.
 # Standard output before there is a machine is among it.
 HARMLESS = set("""
-    __assert_fail __errno_location __libc_current_sigrtmin __libc_start_main __popcountdi2
+    __assert_fail __errno_location __libc_start_main __popcountdi2
     __stack_chk_fail __tls_get_addr __udivti3 __umodti3 abort calloc cfmakeraw clock_gettime
     dl_iterate_phdr fprintf fputs free getenv getpgrp getpid gettid isatty isspace ldexp localeconv
     mallopt memchr memcmp memcpy memmove memset pthread_getname_np pthread_join pthread_mutex_lock

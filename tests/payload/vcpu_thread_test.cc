@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <chrono>
@@ -69,6 +70,22 @@ class ExitSink {
   Mutex mutex_;
   CondVar changed_;
   std::vector<kvm::ExitReport> reports_ GUARDED_BY(mutex_);
+};
+
+// How many signals the process's user may have pending, until its end.
+class SignalQueueLimit {
+ public:
+  explicit SignalQueueLimit(rlim_t count) {
+    EXPECT_EQ(::getrlimit(RLIMIT_SIGPENDING, &before_), 0);
+    const rlimit limit{.rlim_cur = count, .rlim_max = before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_SIGPENDING, &limit), 0);
+  }
+  ~SignalQueueLimit() { ::setrlimit(RLIMIT_SIGPENDING, &before_); }
+  SignalQueueLimit(const SignalQueueLimit&) = delete;
+  SignalQueueLimit& operator=(const SignalQueueLimit&) = delete;
+
+ private:
+  rlimit before_{};
 };
 
 // Takes its time over a write, so that a command given meanwhile must wait for it.
@@ -201,6 +218,15 @@ TEST_F(VcpuThreadTest, ASpinningGuestCanBeDestroyed) {
   vcpu->Resume();
   ASSERT_TRUE(CounterMoves());
   vcpu.reset();
+  EXPECT_TRUE(CounterStandsStill());
+}
+
+TEST_F(VcpuThreadTest, AGuestCanBePausedWhereNoSignalCanBeQueued) {
+  const std::unique_ptr<VcpuThread> vcpu = Start(CountForever());
+  vcpu->Resume();
+  ASSERT_TRUE(CounterMoves());
+  const SignalQueueLimit none(0);
+  vcpu->Pause();
   EXPECT_TRUE(CounterStandsStill());
 }
 
