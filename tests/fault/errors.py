@@ -71,10 +71,6 @@ OF_FUNCTION = {
 
 # What only what follows a failure reaches: of which call, in which function, and with what.
 BEFORE_OTHERS = [
-    ("fdatasync", "ember::virtio::DiskFile::Flush", "EINTR"),
-    ("preadv", "ember::virtio::DiskFile::ReadSome", "EINTR"),
-    ("pwritev", "ember::virtio::DiskFile::WriteSome", "EINTR"),
-    ("fallocate", "ember::virtio::DiskFile::Allocate", "EINTR"),
     ("sendmsg", "ember::virtio::StreamLink::Send", CUT_SHORT),
     ("sendmsg", "ember::virtio::StreamLink::Send", "EPIPE"),
     ("fsync", "ember::snapshot::NewFile::Sync", "ENOSPC"),

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/concat.h"
+#include "base/retry_interrupted.h"
 
 namespace ember::virtio {
 namespace {
@@ -30,14 +31,6 @@ DiskSerial SerialOf(const struct stat& file) {
 // What preadv and pwritev take at once.
 std::span<const iovec> AtMostIovMax(std::span<const iovec> pieces) {
   return pieces.first(std::min<size_t>(pieces.size(), IOV_MAX));
-}
-
-// Repeats a call that a signal interrupted before it did anything.
-template <typename Call>
-auto RetryInterrupted(Call call) {
-  auto done = call();
-  while (done < 0 && errno == EINTR) done = call();
-  return done;
 }
 
 Status SetFlags(const Fd& fd, int flags, const std::string& path) {

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "base/concat.h"
+#include "base/retry_interrupted.h"
 
 namespace ember::virtio {
 namespace {
@@ -42,21 +42,19 @@ Status WriteExactly(ImageFile& file, uint64_t offset, std::span<const std::byte>
 }
 
 Result<size_t> HostImageFile::ReadSome(uint64_t offset, std::span<const iovec> into) {
-  for (;;) {
-    const ssize_t count =
-        ::preadv(fd_.get(), into.data(), PieceCount(into), static_cast<off_t>(offset));
-    if (count >= 0) return static_cast<size_t>(count);
-    if (errno != EINTR) return Error::FromErrno("preadv", path_);
-  }
+  const ssize_t count = RetryInterrupted([&] {
+    return ::preadv(fd_.get(), into.data(), PieceCount(into), static_cast<off_t>(offset));
+  });
+  if (count < 0) return Error::FromErrno("preadv", path_);
+  return static_cast<size_t>(count);
 }
 
 Result<size_t> HostImageFile::WriteSome(uint64_t offset, std::span<const iovec> from) {
-  for (;;) {
-    const ssize_t count =
-        ::pwritev(fd_.get(), from.data(), PieceCount(from), static_cast<off_t>(offset));
-    if (count >= 0) return static_cast<size_t>(count);
-    if (errno != EINTR) return Error::FromErrno("pwritev", path_);
-  }
+  const ssize_t count = RetryInterrupted([&] {
+    return ::pwritev(fd_.get(), from.data(), PieceCount(from), static_cast<off_t>(offset));
+  });
+  if (count < 0) return Error::FromErrno("pwritev", path_);
+  return static_cast<size_t>(count);
 }
 
 Status HostImageFile::Extend(uint64_t size_bytes) {
@@ -67,7 +65,9 @@ Status HostImageFile::Extend(uint64_t size_bytes) {
 }
 
 Status HostImageFile::Sync() {
-  if (::fdatasync(fd_.get()) < 0) return Error::FromErrno("fdatasync", path_);
+  if (RetryInterrupted([this] { return ::fdatasync(fd_.get()); }) < 0) {
+    return Error::FromErrno("fdatasync", path_);
+  }
   return {};
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/concat.h"
 #include "base/log.h"
+#include "base/retry_interrupted.h"
 
 namespace ember::virtio {
 namespace {
@@ -37,16 +38,6 @@ uint32_t LoadLength(const std::byte* bytes) {
     length = (length << kBitsPerByte) | static_cast<uint32_t>(bytes[i]);
   }
   return length;
-}
-
-// Calls until no signal comes in between.
-template <typename Call>
-ssize_t RetryInterrupted(const Call& call) {
-  ssize_t result;
-  do {
-    result = call();
-  } while (result < 0 && errno == EINTR);
-  return result;
 }
 
 size_t TotalBytes(std::span<const iovec> pieces) {

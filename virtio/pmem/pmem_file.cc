@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/concat.h"
+#include "base/retry_interrupted.h"
 
 namespace ember::virtio {
 namespace {
@@ -50,7 +51,9 @@ Status PmemFile::Map() {
 }
 
 Status PmemFile::Flush() {
-  if (::fdatasync(fd_.get()) < 0) return Error::FromErrno("fdatasync", path_);
+  if (RetryInterrupted([this] { return ::fdatasync(fd_.get()); }) < 0) {
+    return Error::FromErrno("fdatasync", path_);
+  }
   return {};
 }
 
