@@ -61,7 +61,7 @@ class Finding(Exception):
 
 
 class Ended(Exception):
-    """The process has ended, as it may where a call fails."""
+    """The process has ended, or will do no more, as it may where a call fails."""
 
 
 class FaultedLife(Life):
@@ -72,6 +72,7 @@ class FaultedLife(Life):
         self.record, self.usual = record, usual
         self.took = {}
         self.saved_as_call_failed = False
+        self.lasting = False  # a refusal is no other to a second try
         self.starved = False  # of processors, so that how long something took tells nothing
         self.ends_with = EXITS
         # What the process is started with.
@@ -182,6 +183,8 @@ class FaultedLife(Life):
             if not self.failed():
                 raise Finding(f"{method} {path} answers {status} {value} with no call failing")
             answered = status is not None
+        if self.lasting:
+            raise Ended()
         raise Finding(f"{method} {path} answers {status} {value} to a second try")
 
     def call(self, method, path, body):

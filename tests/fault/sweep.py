@@ -35,12 +35,15 @@ class Sweep:
         self.usual = {}
         self.reached = {}  # by act and key
 
-    def live(self, folder, act, record, usual, more_ends=frozenset()):
-        """One act in one process, with its files in this folder; raises what must not be."""
+    def live(self, folder, act, record, usual, failing=()):
+        """One act in one process, with its files in this folder; raises what must not be. A call in the
+        functions `failing` is to fail."""
         files = self.directory / folder
         files.mkdir(exist_ok=True)
         with FaultedLife(self.kernel, files, record, usual) as vm:
-            vm.ends_with = vm.ends_with | more_ends
+            if errors.ABORTS.intersection(failing):
+                vm.ends_with = vm.ends_with | {ABORT}
+            vm.lasting = bool(errors.LASTING.intersection(failing))
             try:
                 vm.begin()
                 act(vm)
@@ -107,10 +110,9 @@ class Sweep:
 
     def finding(self, attempt, record):
         """What was found, and whether time tells nothing."""
-        aborts = errors.ABORTS & set(self.sites[attempt.site.at].functions)
         try:
             vm = self.live(attempt.act, acts.ACTS[attempt.act], record, self.usual[attempt.act],
-                           {ABORT} if aborts else set())
+                           self.sites[attempt.site.at].functions)
             if vm.saved_as_call_failed:
                 self.live(attempt.act, acts.load, self.new_record(), self.usual["load"])
         except Finding as found:
