@@ -9,7 +9,6 @@ import contextlib
 import os
 import time
 import unittest
-from concurrent.futures import ThreadPoolExecutor
 
 from chance import seeded_random
 from loads import Loads
@@ -148,31 +147,36 @@ class Clones(unittest.TestCase):
     def own(self, number):
         return f"pattern {number + 1} {self.OWN_BYTES}"
 
-    def write(self, clone):
-        """Memory, all that can be had, is written last, and held until all have."""
-        vm, tap, number = clone
-        vm.run(f"ip addr add {tap.guest_cidr} dev eth0; ip link set eth0 up; echo {number} >> /tmp/mark; "
-               f"{self.own(number)} > /dev/vdb; sync; echo 3 > /proc/sys/vm/drop_caches", self.TIMEOUT)
-        vm.run_behind("memory", f"memory_check 80 4 {number + 1} /tmp/all")
-        vm.run("until grep written /tmp/memory.out; do usleep 50000; done", self.TIMEOUT)
+    def run_in_all(self, clones, command):
+        """What a command of its own printed in each; all run it at once."""
+        numbers = [clone[0].send(command(*clone)) for clone in clones]
+        done = [clone[0].done(number, self.TIMEOUT) for clone, number in zip(clones, numbers, strict=True)]
+        for printed, status in done:
+            self.assertEqual(status, 0, printed)
+        return [printed for printed, _ in done]
 
-    def check(self, clone):
-        vm, tap, number = clone
-        vm.run("touch /tmp/all")
-        self.assertIn("EMBER-MEMCHECK ok", vm.finish_behind("memory", self.TIMEOUT))
-        expected = summary_of(pattern(number + 1, self.OWN_BYTES))
-        said = vm.run(f"cat /tmp/mark; {self.own(number)} | cmp -n {self.OWN_BYTES} - /dev/vdb && echo disk; "
-                      f"{self.own(number)} | nc {tap.host} {self.PORT}; "
-                      f"vsock send 2 {self.PORT} {number + 1} {self.OWN_BYTES}", self.TIMEOUT)
-        self.assertEqual(said.split("\n")[:-1], ["before", str(number), "disk", *[expected] * 3])
+    def write(self, _, tap, number):
+        """Memory, all that can be had, is written last, and held until all have."""
+        return (f"ip addr add {tap.guest_cidr} dev eth0; ip link set eth0 up; echo {number} >> /tmp/mark; "
+                f"{self.own(number)} > /dev/vdb; sync; echo 3 > /proc/sys/vm/drop_caches; "
+                f"memory_check 80 4 {number + 1} /tmp/all > /tmp/memory & "
+                "until grep written /tmp/memory; do usleep 100000; done")
+
+    def check(self, _, tap, number):
+        return ("touch /tmp/all; until grep ok /tmp/memory; do ! grep failed /tmp/memory || exit 1; "
+                f"usleep 100000; done; cat /tmp/mark; {self.own(number)} | "
+                f"cmp -n {self.OWN_BYTES} - /dev/vdb && echo disk; "
+                f"{self.own(number)} | nc {tap.host} {self.PORT}; "
+                f"vsock send 2 {self.PORT} {number + 1} {self.OWN_BYTES}")
 
     def test_clones_of_one_snapshot_have_nothing_of_each_other(self):
         saved = self.save()
         self.enterContext(contextlib.closing(Answering.at_port(self.PORT)))
         clones = [self.clone(saved, number) for number in range(self.CLONES)]
-        with ThreadPoolExecutor(self.CLONES) as all_at_once:
-            list(all_at_once.map(self.write, clones))
-            list(all_at_once.map(self.check, clones))
+        self.run_in_all(clones, self.write)
+        for (_, _, number), said in zip(clones, self.run_in_all(clones, self.check), strict=True):
+            expected = summary_of(pattern(number + 1, self.OWN_BYTES))
+            self.assertEqual(said.split("\n")[1:-1], ["before", str(number), "disk", *[expected] * 3])
         self.assertFalse(self.base.read_bytes().strip(b"\0"))
         for vm, _, _ in clones:
             vm.power_off()
