@@ -3,31 +3,35 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <vector>
 
 namespace ember {
 namespace {
 
 // A system call that fails with these errors, one after the other, and then returns 5.
-template <typename... Errors>
-auto FailingWith(int& calls, Errors... errors) {
-  return [&calls, errors...] {
-    const int numbers[] = {errors..., 0};
-    errno = numbers[calls++];
-    return errno == 0 ? 5 : -1;
-  };
-}
+struct FailingCall {
+  int Call() {
+    if (calls == errors.size()) return 5;
+    errno = errors[calls++];
+    return -1;
+  }
+
+  std::vector<int> errors;
+  size_t calls = 0;
+};
 
 TEST(RetryInterruptedTest, ACallIsMadeUntilNoSignalComesInBetween) {
-  int calls = 0;
-  EXPECT_EQ(RetryInterrupted(FailingWith(calls, EINTR, EINTR)), 5);
-  EXPECT_EQ(calls, 3);
+  FailingCall failing{.errors = {EINTR, EINTR}};
+  EXPECT_EQ(RetryInterrupted([&] { return failing.Call(); }), 5);
+  EXPECT_EQ(failing.calls, 2U);
 }
 
 TEST(RetryInterruptedTest, ACallThatFailsOtherwiseIsNotMadeAgain) {
-  int calls = 0;
-  EXPECT_EQ(RetryInterrupted(FailingWith(calls, EINTR, EIO)), -1);
+  FailingCall failing{.errors = {EINTR, EIO, EINTR}};
+  EXPECT_EQ(RetryInterrupted([&] { return failing.Call(); }), -1);
   EXPECT_EQ(errno, EIO);
-  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(failing.calls, 2U);
 }
 
 }  // namespace
