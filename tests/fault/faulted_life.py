@@ -16,8 +16,10 @@ from life import Life, machine  # noqa: E402
 import saved_memory  # noqa: E402
 from ember import Transport  # noqa: E402
 
-# What nothing may take, of the time that the host surely gives: it hangs. And whatever else runs on the host.
-HANGS, HANGS_ANYHOW = 10.0, 60.0
+# What nothing may take, of the time that the host surely gives: it hangs.
+HANGS = 10.0
+# For how long is waited for a host that gives less.
+STARVES = 60.0
 LOOKS_EVERY = 0.005
 # How much longer than without a failure what goes on while a call fails may take.
 DELAY = 1.0
@@ -58,6 +60,10 @@ class Stopwatch:
 
 class Finding(Exception):
     """What must not be."""
+
+
+class Starved(Exception):
+    """Others have the processors, so that nothing can be told."""
 
 
 class Ended(Exception):
@@ -152,8 +158,10 @@ class FaultedLife(Life):
 
     def await_more(self, what):
         took = self.watch.seconds()
-        if took > HANGS_ANYHOW or took > HANGS and self.watch.surely() > HANGS:
+        if took > HANGS and self.watch.surely() > HANGS:
             raise TimeoutError(f"no {what}")
+        if took > STARVES:
+            raise Starved()
         time.sleep(LOOKS_EVERY)
 
     def accepts(self):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import acts
 import errors
-from faulted_life import Ended, FaultedLife, Finding
+from faulted_life import Ended, FaultedLife, Finding, Starved
 from record import Fault, Record
 
 ABORT = -6
@@ -117,6 +117,8 @@ class Sweep:
                 self.live(attempt.act, acts.load, self.new_record(), self.usual["load"])
         except Finding as found:
             return str(found), False
+        except Starved:
+            return None, True
         return None, vm.starved
 
     def run(self, attempts, seconds):
