@@ -232,7 +232,7 @@ def blocked(vm):
         vm.popen["stdout"] = writer
         vm.start()
         with vm.doing("output"):
-            vm.until(lambda: re.search(r"uart_write_count [1-9]\d", vm.ask("GET", "/metrics")[1]), "any")
+            vm.until(lambda: re.search(r"uart_write_count [1-9]\d", str(vm.ask("GET", "/metrics")[1])), "any")
         vm.type(b"q")
         vm.wait(0)
     finally:
