@@ -52,8 +52,8 @@ def jails(bench):
         os.chmod(directory, 0o755)
         these = Jails(bench, directory)
         yield these
-        # Not before all is measured: for five seconds ext4 looks at each inode that was just deleted
-        # whenever it makes one.
+        # Not before all is measured: for a minute and more ext4 looks at each inode that was deleted
+        # whenever it makes one. For as long after a run the next one's figures are too high.
         these.clean_up()
 
 
