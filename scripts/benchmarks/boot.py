@@ -24,16 +24,22 @@ def seconds(words):
     return elapsed
 
 
+def write_config(directory, kernel, initrd):
+    """A configuration file's path for ember-vmm to boot them by."""
+    config = Path(directory) / "config.json"
+    config.write_text(json.dumps({
+        "machine-config": {"vcpu_count": 1, "mem_size_mib": 256}, "drives": [],
+        "boot-source": {"kernel_image_path": kernel, "initrd_path": initrd,
+                        "boot_args": ARGUMENTS.format("k")}}))
+    return str(config)
+
+
 def main():
     vmm, kernel, initrd, runs = sys.argv[1:]
     with tempfile.TemporaryDirectory() as directory:
-        config = Path(directory) / "config.json"
-        config.write_text(json.dumps({
-            "machine-config": {"vcpu_count": 1, "mem_size_mib": 256}, "drives": [],
-            "boot-source": {"kernel_image_path": kernel, "initrd_path": initrd,
-                            "boot_args": ARGUMENTS.format("k")}}))
+        config = write_config(directory, kernel, initrd)
         sides = {
-            "ember": [vmm, "--no-api", "--config-file", str(config)],
+            "ember": [vmm, "--no-api", "--config-file", config],
             "qemu": ["qemu-system-x86_64", "-M", "microvm", "-accel", "kvm", "-cpu", "host", "-m",
                      "256", "-nodefaults", "-no-user-config", "-nographic", "-serial", "stdio",
                      "-no-reboot", "-kernel", kernel, "-initrd", initrd, "-append",

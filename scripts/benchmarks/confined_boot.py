@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from boot import ARGUMENTS
+from boot import write_config
 
 USER = 61240
 
@@ -37,12 +37,7 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         vmm, kernel, initrd = (shutil.copy(path, directory) for path in (vmm, kernel, initrd))
-        config = Path(directory) / "config.json"
-        config.write_text(json.dumps({
-            "machine-config": {"vcpu_count": 1, "mem_size_mib": 256}, "drives": [],
-            "boot-source": {"kernel_image_path": kernel, "initrd_path": initrd,
-                            "boot_args": ARGUMENTS.format("k")}}))
-        words = [vmm, "--no-api", "--config-file", str(config)]
+        words = [vmm, "--no-api", "--config-file", write_config(directory, kernel, initrd)]
         sides = {"ember": words, "free": [*words, "--no-seccomp"]}
         samples = {side: [] for side in sides}
         for run in range(int(runs) + 1):

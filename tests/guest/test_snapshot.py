@@ -20,6 +20,8 @@ from streams import Answering, summary_of
 from test_block import MIB, sparse
 
 LONG = bool(os.environ.get("EMBER_LONG_TESTS"))
+# The emulator loses far more of the guests that run on two of its processors at once.
+PROCESSORS = {0} if EMULATED else None
 
 
 class Chains(unittest.TestCase):
@@ -53,8 +55,7 @@ class Chains(unittest.TestCase):
             self.vm = self.boot(number)
             self.addCleanup(lambda: self.vm.close())
             self.vm.machine["track_dirty_pages"] = True
-            # The emulator loses far more of the guests that run on two of its processors at once.
-            self.vm.processors = {0} if EMULATED else None
+            self.vm.processors = PROCESSORS
             loads.describe(self.vm)
             self.vm.start_agent()
             loads.start(self.vm)
@@ -121,6 +122,7 @@ class Clones(unittest.TestCase):
         with small_machine(memory_mib=self.MEMORY_MIB, devices=[
                 ("/vsock", {"guest_cid": 3, "uds_path": str(directory / "vsock")}),
                 ("/network-interfaces/net", {"iface_id": "net", "host_dev_name": tap.name})]) as vm:
+            vm.processors = PROCESSORS
             vm.drives.append(drive(self.base, "data", root=False, cache_type="Writeback"))
             vm.start_agent()
             vm.run("echo before > /tmp/mark")

@@ -345,12 +345,7 @@ class Restore(unittest.TestCase):
                 vm.machine["huge_pages"] = "2M"
                 vm.start()
                 self.assertLessEqual(huge_pages.free(), HUGE_PAGES)
-                vm.expect_round(1)
-                vm.clients_turn()
-                vm.type(b"g")
-                vm.expect_round(2)
-                vm.type(b"q")
-                vm.wait(code=0, timeout=TIMEOUT)
+                vm.live_on()
             with Life(self.kernel, self.directory) as vm:
                 vm.go_on()
 

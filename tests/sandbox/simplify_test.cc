@@ -6,12 +6,12 @@
 #include <linux/seccomp.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <random>
-#include <string>
 #include <vector>
 
-#include "base/concat.h"
 #include "sandbox/audit_architecture.h"
 #include "sandbox/policy/compiler.h"
 #include "tests/sandbox/filter_machine.h"
