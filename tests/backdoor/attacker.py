@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/guest"), str(ROOT / "scripts")]
 
 from benchmarks import payload, rows  # noqa: E402
+from live_process import of_each_thread, open_files  # noqa: E402
 
 TIMEOUT = 30
 THREADS = ("api", "ember-vmm", "vcpu-0", "vsock", "worker")
@@ -154,16 +155,14 @@ class Machine:
             assert time.monotonic() < deadline, self.threads()
         return self
 
-    def tasks(self):
-        return Path(f"/proc/{self.process.pid}/task").iterdir()
-
     def threads(self):
         """The number of each thread, by name."""
-        return {(task / "comm").read_text().strip(): int(task.name) for task in self.tasks()}
+        return {name.strip(): number for number, name in of_each_thread(self.process.pid, "comm")}
 
     def is_confined(self):
-        modes = [re.search(r"(?m)^Seccomp:\t(\d)", (task / "status").read_text())[1] for task in self.tasks()]
-        return set(modes) == {str(FILTERED)}
+        modes = {re.search(r"(?m)^Seccomp:\t(\d)", status)[1]
+                 for _, status in of_each_thread(self.process.pid, "status")}
+        return modes == {str(FILTERED)}
 
     def thread(self, name):
         """By its name; main's has the program's, which in a jail is another."""
@@ -217,8 +216,4 @@ class Machine:
 
     def descriptors(self, kind):
         """Those that /proc has as `kind`."""
-        found = []
-        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
-            if re.fullmatch(kind, os.readlink(link)):
-                found.append(int(link.name))
-        return found
+        return [number for number, what in open_files(self.process.pid).items() if re.fullmatch(kind, what)]

@@ -13,6 +13,7 @@ import unittest
 from pathlib import Path
 
 from life import compile_guest, Life, machine, payload
+from live_process import of_each_thread
 import run
 
 HALT = b"\xf4\xeb\xfd"
@@ -47,8 +48,7 @@ class Bounds(unittest.TestCase):
 
     @staticmethod
     def threads(vm):
-        names = [(task / "comm").read_text() for task in Path(f"/proc/{vm.process.pid}/task").iterdir()]
-        return [name for name in names if not name.startswith(KERNELS_OWN)]
+        return [name for _, name in of_each_thread(vm.process.pid, "comm") if not name.startswith(KERNELS_OWN)]
 
     def test_one_device_more_than_fit_is_refused_and_the_process_serves_on(self):
         with self.largest(DEVICES + 1) as vm:

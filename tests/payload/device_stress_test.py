@@ -113,7 +113,7 @@ class DeviceStress(unittest.TestCase):
         for vm in machines:
             vm.start()
             vm.chains()  # with every driver up
-        descriptors = [vm.descriptors() for vm in machines]
+        descriptors = [vm.descriptors_without_clients() for vm in machines]
         self.load(machines, WARM_UP_SECONDS)
         before = [vm.settled_residue(count) for vm, count in zip(machines, descriptors)]
         self.load(machines, SECONDS)

@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests/guest"), str(ROOT / "scripts")]
 
+from live_process import of_each_thread  # noqa: E402
 import machine  # noqa: E402
 from benchmarks import payload  # noqa: E402
 
@@ -158,8 +159,7 @@ class Life(machine.Machine):
     def threads(self):
         """Each thread's name, with what its status says of filters and privileges."""
         found = {}
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            status = (task / "status").read_text()
+        for _, status in of_each_thread(self.process.pid, "status"):
             name = re.search(r"(?m)^Name:\t(.*)$", status)[1]
             found[name] = tuple(int(re.search(rf"(?m)^{field}:\t([0-9a-f]+)$", status)[1], 16)
                                 for field in ("Seccomp", "NoNewPrivs", "CapPrm", "CapInh", "CapAmb"))

@@ -7,9 +7,9 @@ import random
 import re
 import socket
 import time
-from pathlib import Path
 
 from life import Life, MIB, TIMEOUT
+from live_process import of_each_thread
 
 OK_STATUS = (200, 204)
 SWAPPED = ("sync", "async", "own")
@@ -20,6 +20,7 @@ LINE = re.compile(rb"(?m)^#([0-9a-f]{8})\.{38}$")
 ECHO_PORT = 7
 # How long the VMM waits for a guest to take a stream.
 PATIENCE_SECONDS = 2
+WHILE_SAMPLES = 50
 
 
 class Storm(Life):
@@ -65,22 +66,30 @@ class Storm(Life):
 
     def residue(self):
         """The memory, the descriptors and the threads that the VMM has for itself."""
-        return self.own_memory_kib(), self.descriptors(), self.thread_count()
+        return self.own_memory_kib(), self.most_descriptors(), self.thread_count()
+
+    def most_descriptors(self):
+        """In a while in which the guest had all of its own streams open at once: they end and begin."""
+        most = 0
+        for _ in range(WHILE_SAMPLES):
+            most = max(most, self.descriptors())
+            time.sleep(0.01)
+        return most
+
+    def descriptors_without_clients(self):
+        """Before the first client has come. Those who asked for the start may still be on their way out."""
+        return min(self.most_descriptors() for _ in range(4))
 
     def thread_count(self):
         """Without the kernel's threads of io_uring, which come and go."""
-        count = 0
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                count += not (task / "comm").read_text().startswith("iou-")
-        return count
+        return sum(not name.startswith("iou-") for _, name in of_each_thread(self.process.pid, "comm"))
 
     def settled_residue(self, descriptors):
         """The same once it has let go of all clients, and has as many descriptors as without any. What
         a flood left, the guest reads first."""
         deadline = time.monotonic() + TIMEOUT
         while (now := self.residue())[1] != descriptors and time.monotonic() < deadline:
-            time.sleep(0.05)
+            pass
         return now
 
     def failures(self):

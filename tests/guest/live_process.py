@@ -1,0 +1,23 @@
+"""What /proc says of a process that runs: its threads and descriptors, but those that end meanwhile."""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+def of_each_thread(pid, name):
+    """(number, what /proc/…/task/number/name holds) of each thread."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found.append((int(task.name), (task / name).read_text()))
+    return found
+
+
+def open_files(pid):
+    """number → what it is, of each descriptor."""
+    found = {}
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found[int(link.name)] = os.readlink(link)
+    return found
