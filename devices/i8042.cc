@@ -93,6 +93,11 @@ I8042::State I8042::Save() const {
   return state_;
 }
 
+void I8042::RepeatInterrupt() {
+  const MutexLock lock(mutex_);
+  InterruptIfFullLocked();
+}
+
 void I8042::Read(uint64_t offset, std::span<std::byte> out) {
   if (out.size() != 1) {
     metrics_.missed_read_count.Add();

@@ -70,6 +70,10 @@ class I8042 final : public BusDevice {
 
   State Save() const EXCLUDES(mutex_);
 
+  // Of a restored controller, once interrupts can be delivered: triggers the line if a byte waits.
+  // An edge that was under way as the state was saved is in no state.
+  void RepeatInterrupt() EXCLUDES(mutex_);
+
   std::string_view name() const override { return "i8042"; }
   void Read(uint64_t offset, std::span<std::byte> out) override EXCLUDES(mutex_);
   void Write(uint64_t offset, std::span<const std::byte> in) override EXCLUDES(mutex_);

@@ -116,6 +116,11 @@ void Serial::Write(uint64_t offset, std::span<const std::byte> in) {
   TellOfRoomLocked();
 }
 
+void Serial::RepeatInterrupt() {
+  const MutexLock lock(mutex_);
+  if (PendingLocked() != 0) interrupt_.Trigger();
+}
+
 size_t Serial::ReceiveRoom() {
   const MutexLock lock(mutex_);
   const size_t room = RoomLocked();

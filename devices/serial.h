@@ -73,6 +73,10 @@ class Serial final : public BusDevice {
   void Read(uint64_t offset, std::span<std::byte> out) override EXCLUDES(mutex_);
   void Write(uint64_t offset, std::span<const std::byte> in) override EXCLUDES(mutex_);
 
+  // Of a restored port, once interrupts can be delivered: triggers the line if a cause is up. An
+  // edge that was under way as the state was saved is in no state.
+  void RepeatInterrupt() EXCLUDES(mutex_);
+
   // How many bytes Receive() would take now. Where that is 0 the listener will be told of room.
   size_t ReceiveRoom() EXCLUDES(mutex_);
   // Takes the first of `bytes`, as many as it has room for, and returns how many. Where that is not

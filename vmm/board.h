@@ -84,6 +84,9 @@ class Board {
   // Gives the VMClock, where there is one, another generation, and tells the guest that its
   // generation id is another one too. Once interrupt controllers are restored.
   Status BeginGeneration(const GuestMemory& memory, uint64_t clock_generation);
+  // Triggers the lines of restored devices that have something to tell: an edge may have been lost.
+  // Once interrupt controllers are restored.
+  void RepeatInterrupts();
   // Once no vCPU runs: writes what the guest has left in the console, not waiting long for a
   // reader.
   void DrainConsole();

@@ -235,6 +235,20 @@ TEST(I8042Test, ARestoredControllerGoesOnWhereTheSavedOneStopped) {
   EXPECT_EQ(restored.Save().command_byte, 0x65);
 }
 
+TEST(I8042Test, ARestoredControllerRepeatsTheInterruptOfAByteThatWaits) {
+  KeyboardGuest guest;
+  CountingInterruptLine interrupt;
+  RecordingRequestSink machine;
+  I8042 empty(interrupt, machine, guest.controller.Save());
+  empty.RepeatInterrupt();
+  EXPECT_EQ(interrupt.Take(), 0u);
+
+  ASSERT_TRUE(guest.controller.SendCtrlAltDel().has_value());
+  I8042 restored(interrupt, machine, guest.controller.Save());
+  restored.RepeatInterrupt();
+  EXPECT_EQ(interrupt.Take(), 1u);
+}
+
 TEST(I8042Test, AnImpossibleStateIsMadePossible) {
   I8042::State state;
   state.keyboard_out_count = 0xff;

@@ -220,6 +220,32 @@ TEST(SerialStateTest, ARestoredPortGoesOnWhereTheSavedOneStopped) {
   EXPECT_EQ(get(UART_IIR) & 0x0f, UART_IIR_THRI) << "the last cause, and the lowest";
 }
 
+TEST(SerialStateTest, ARestoredPortRepeatsTheInterruptOfACauseThatIsUp) {
+  SerialGuest guest;
+  guest.RaiseRts();
+  CountingInterruptLine interrupt;
+  RecordingSerialSink sink;
+  Serial nothing_to_tell(interrupt, sink, guest.port.Save());
+  nothing_to_tell.RepeatInterrupt();
+  EXPECT_EQ(interrupt.Take(), 0u);
+
+  // With a FIFO that is full: no more input would come to trigger the line.
+  guest.Set(UART_IER, UART_IER_RDI);
+  guest.EnableFifo();
+  guest.Type(std::string(Serial::kReceiveFifoBytes, 'i'));
+  Serial full(interrupt, sink, guest.port.Save());
+  EXPECT_EQ(full.ReceiveRoom(), 0u);
+  full.RepeatInterrupt();
+  EXPECT_EQ(interrupt.Take(), 1u);
+
+  guest.ReadAll();
+  guest.Set(UART_IER, UART_IER_THRI);
+  guest.Set(UART_TX, 'o');
+  Serial sending(interrupt, sink, guest.port.Save());
+  sending.RepeatInterrupt();
+  EXPECT_EQ(interrupt.Take(), 1u);
+}
+
 TEST(SerialStateTest, AnImpossibleStateIsMadePossible) {
   Serial::State state;
   state.interrupt_enable = 0xff;

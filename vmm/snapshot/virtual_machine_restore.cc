@@ -96,6 +96,7 @@ Result<std::unique_ptr<Machine>> VirtualMachine::Builder::Restore(const SavedMac
       *machine_->vm_, state.controllers,
       load.clock_realtime ? kvm::ClockMode::kAdvanced : kvm::ClockMode::kAsSaved));
   TRY(machine_->devices_->RestoreDrivers());
+  machine_->board_->RepeatInterrupts();
   machine_->devices_->TellDrivers(load.overrides);
   TRY(BeginGeneration());
   TRY(StartThreads(std::move(vcpus)));

@@ -235,6 +235,12 @@ Status Board::BeginGeneration(const GuestMemory& memory, uint64_t clock_generati
   return {};
 }
 
+// Not the event register's, which BeginGeneration() triggers.
+void Board::RepeatInterrupts() {
+  impl_->serial->RepeatInterrupt();
+  impl_->i8042->RepeatInterrupt();
+}
+
 void Board::PressPowerButton() { impl_->event_register->PressPowerButton(); }
 void Board::DrainConsole() { impl_->serial_output->Drain(kDrainTime); }
 
