@@ -38,18 +38,7 @@ State& TheState() {
 // This thread. Not so in those that the worker starts, until they call Confine().
 thread_local bool confined = false;
 
-Status PutOn(std::span<const sock_filter> filter, Rings rings) {
-  const Circumstances circumstances{.process = static_cast<uint32_t>(::getpid()),
-                                    .makes_rings = rings == Rings::kNeeded};
-  std::vector<sock_filter> ours = Fit(circumstances, filter);
-  const sock_fprog program{.len = static_cast<unsigned short>(ours.size()), .filter = ours.data()};
-  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
-    return Error::FromErrno("seccomp");
-  }
-  return {};
-}
-
-void ConfineTo(ThreadKind kind, Rings rings) {
+void ConfineTo(ThreadKind kind) {
   const State& state = TheState();
   // The C library asks the kernel for it, which a filter does not let pass.
   CurrentThreadName();
@@ -58,7 +47,7 @@ void ConfineTo(ThreadKind kind, Rings rings) {
   // call of theirs.
   const bool opens_files = kind == ThreadKind::kVmm || kind == ThreadKind::kWorker;
   if (done && !opens_files) done = state.no_files->Enter();
-  if (done) done = PutOn(state.filters[static_cast<size_t>(kind)], rings);
+  if (done) done = PutOn(state.filters[static_cast<size_t>(kind)]);
   if (!done) {
     EMBER_LOG(kError, "confinement of ", NameOf(kind), ": ", done.error().message());
     std::abort();
@@ -90,10 +79,10 @@ Status Prepare(std::optional<OwnedFilters> filters) {
 }
 
 void Confine(ThreadKind kind) {
-  if (TheState().prepared) ConfineTo(kind, Rings::kForbidden);
+  if (TheState().prepared) ConfineTo(kind);
 }
 
-Status LimitThreads(std::span<const FileRule> rules, Rings rings) {
+Status LimitThreads(std::span<const FileRule> rules) {
   const State& state = TheState();
   if (!state.prepared) return {};
   const FileLimits limits = TRY(FileLimits::Create(rules));
@@ -104,7 +93,7 @@ Status LimitThreads(std::span<const FileRule> rules, Rings rings) {
   if (!entered) return entered;
   state.worker->Run([&] {
     entered = limits.Enter();
-    if (entered) ConfineTo(ThreadKind::kWorker, rings);
+    if (entered) ConfineTo(ThreadKind::kWorker);
   });
   return entered;
 }
@@ -120,6 +109,13 @@ void PostToWorker(std::function<void()> task) {
   TheState().worker->Post(std::move(task));
 }
 
-Status PutOn(std::span<const sock_filter> filter) { return PutOn(filter, Rings::kForbidden); }
+Status PutOn(std::span<const sock_filter> filter) {
+  std::vector<sock_filter> ours = ForProcess(static_cast<uint32_t>(::getpid()), filter);
+  const sock_fprog program{.len = static_cast<unsigned short>(ours.size()), .filter = ours.data()};
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
+    return Error::FromErrno("seccomp");
+  }
+  return {};
+}
 
 }  // namespace ember::sandbox

@@ -1,7 +1,6 @@
 #ifndef EMBER_SANDBOX_CONFINEMENT_H_
 #define EMBER_SANDBOX_CONFINEMENT_H_
 
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
@@ -37,14 +36,10 @@ Status Prepare(std::optional<OwnedFilters> filters);
 // LimitThreads()) from then on.
 void Confine(ThreadKind kind);
 
-// Whether a machine needs io_uring, of whose rings no filter sees what they do.
-enum class Rings : uint8_t { kNeeded, kForbidden };
-
 // Limits the calling thread, the worker and those that these start from now on to the files of the
-// rules, for good, and confines the worker, which makes rings only where they are needed. Once,
-// before the guest runs. Nothing happens without Prepare(). Where the kernel cannot limit files,
-// that is logged.
-Status LimitThreads(std::span<const FileRule> rules, Rings rings);
+// rules, for good, and confines the worker. Once, before the guest runs. Nothing happens without
+// Prepare(). Where the kernel cannot limit files, that is logged.
+Status LimitThreads(std::span<const FileRule> rules);
 
 // Whether the calling thread has put on its filter.
 bool IsConfined();

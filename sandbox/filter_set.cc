@@ -111,18 +111,11 @@ FilterSet Borrow(const OwnedFilters& filters) {
   return borrowed;
 }
 
-std::vector<sock_filter> Fit(const Circumstances& circumstances,
-                             std::span<const sock_filter> filter) {
+std::vector<sock_filter> ForProcess(uint32_t process, std::span<const sock_filter> filter) {
   constexpr uint16_t kIsEqual = BPF_JMP | BPF_JEQ | BPF_K;
-  constexpr uint16_t kKeep = BPF_ALU | BPF_AND | BPF_K;
   std::vector<sock_filter> out(filter.begin(), filter.end());
   for (sock_filter& instruction : out) {
-    if (instruction.code == kIsEqual && instruction.k == kOwnProcess) {
-      instruction.k = circumstances.process;
-    }
-    if (instruction.code == kKeep && instruction.k == kNoRings) {
-      instruction.k = circumstances.makes_rings ? 0 : ~uint32_t{0};
-    }
+    if (instruction.code == kIsEqual && instruction.k == kOwnProcess) instruction.k = process;
   }
   return out;
 }

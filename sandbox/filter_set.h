@@ -30,19 +30,8 @@ FilterSet Borrow(const OwnedFilters& filters);
 // filters are compiled; more than a process's number can be. OWN_PROCESS in a policy.
 inline constexpr uint32_t kOwnProcess = 0x6f776e21;
 
-// The bits that a filter keeps out of an argument where it means a call that only a machine with
-// rings may make. NO_RINGS in a policy.
-inline constexpr uint32_t kNoRings = 0x676e6972;
-
-// What is known as a filter is put on.
-struct Circumstances {
-  uint32_t process = 0;
-  bool makes_rings = false;
-};
-
-// The filter with the process in place of kOwnProcess, and in place of kNoRings no bit or all.
-std::vector<sock_filter> Fit(const Circumstances& circumstances,
-                             std::span<const sock_filter> filter);
+// The filter with `process` in place of that.
+std::vector<sock_filter> ForProcess(uint32_t process, std::span<const sock_filter> filter);
 
 // The file's form (docs/seccomp.md), little-endian: "EMBRSECC", u32 version, u32 AUDIT_ARCH_* of
 // the processor, u32 count; then each filter: a name of 16 bytes padded with 0, u32 count of

@@ -83,7 +83,8 @@ Status DeviceSet::AddDrive(const DriveConfig& drive) {
     return {};
   }
   std::unique_ptr<virtio::BlockDevice> device = TRY(CreateDrive(
-      drive, Remembered(virtio::DeviceId::kBlock, drive.drive_id, &VirtioState::capacity_sectors)));
+      drive, Remembered(virtio::DeviceId::kBlock, drive.drive_id, &VirtioState::capacity_sectors),
+      site_.rings));
   drives_.push_back(TRY(Plug(drive.drive_id, std::move(device), drive.thread)));
   return {};
 }

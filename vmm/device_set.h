@@ -19,6 +19,7 @@
 #include "mmds/metadata.h"
 #include "virtio/balloon/balloon_device.h"
 #include "virtio/block/block_device.h"
+#include "virtio/block/spare_rings.h"
 #include "virtio/console/console_device.h"
 #include "virtio/mem/mem_device.h"
 #include "virtio/net/net_device.h"
@@ -52,6 +53,7 @@ class DeviceSet {
     const GuestMemory& memory;
     mmds::Metadata& metadata;
     AddressAllocator addresses;  // for memory that devices bring
+    virtio::SpareRings* rings;   // of drives; null: each makes its own
     // Of a snapshot, until RestoreDrivers(): each device gets its place back, and what it
     // remembered. Null: a new machine's.
     const DeviceStates* states = nullptr;

@@ -18,6 +18,7 @@
 #include "kvm/vm.h"
 #include "memory/guest_memory.h"
 #include "mmds/metadata.h"
+#include "virtio/block/spare_rings.h"
 #include "vmm/board.h"
 #include "vmm/config.h"
 #include "vmm/device_set.h"
@@ -46,6 +47,8 @@ struct MachineHost {
   int console_input = -1;                      // borrowed while it builds; -1: none
   // Called when all is built, before the guest's first instruction; perhaps empty.
   std::function<Status(const VmConfig&)> before_guest;
+  // Those of a machine before it, and for one after it; outlives the machine. Null: there are none.
+  virtio::SpareRings* rings = nullptr;
 };
 
 // The machine itself: guest memory, the KVM machine, the board, virtio devices and vCPU threads.

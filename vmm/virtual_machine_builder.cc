@@ -142,6 +142,7 @@ Status VirtualMachine::Builder::AddDevices(const AddressAllocator& addresses,
                                                        .memory = *machine_->memory_,
                                                        .metadata = machine_->host_.metadata,
                                                        .addresses = addresses,
+                                                       .rings = machine_->host_.rings,
                                                        .states = states}));
   return {};
 }

@@ -23,6 +23,7 @@
 #include "cmd/ember-vmm/inherited_socket.h"
 #include "devices/terminal.h"
 #include "sandbox/confinement.h"
+#include "virtio/block/spare_rings.h"
 #include "vmm/config_json.h"
 #include "vmm/controller.h"
 #include "vmm/exit_code.h"
@@ -108,6 +109,7 @@ class Process {
   bool made_socket_ = false;  // and not inherited
 
   // Each uses those before it.
+  virtio::SpareRings rings_;
   std::unique_ptr<api::Server> server_;
   std::unique_ptr<EventLoop> loop_;
   Fd signals_;
@@ -177,11 +179,8 @@ Result<std::unique_ptr<vmm::Machine>> Process::MakeMachine(const Make& make) {
 Status Process::BeforeGuest(const vmm::VmConfig& config) {
   if (sandbox::IsConfined()) return {};  // the worker
   TRY(TakeTerminal());
-  const bool has_rings = std::ranges::any_of(config.drives, [](const vmm::DriveConfig& drive) {
-    return drive.io_engine == vmm::IoEngine::kAsync;
-  });
-  const auto rings = has_rings ? sandbox::Rings::kNeeded : sandbox::Rings::kForbidden;
-  TRY(sandbox::LimitThreads(FilesFor(config), rings));
+  if (!options_.no_seccomp) rings_.MakeNoMore();
+  TRY(sandbox::LimitThreads(FilesFor(config)));
   ReleaseProgramPages();
   sandbox::Confine(sandbox::ThreadKind::kVmm);
   return {};
@@ -287,7 +286,8 @@ vmm::MachineHost Process::Host() {
           },
       .boot_timer = std::nullopt,
       .console_input = STDIN_FILENO,
-      .before_guest = [this](const vmm::VmConfig& config) { return BeforeGuest(config); }};
+      .before_guest = [this](const vmm::VmConfig& config) { return BeforeGuest(config); },
+      .rings = &rings_};
   if (options_.boot_timer) {
     host.boot_timer = StartTimes();
   }

@@ -25,8 +25,7 @@
 // A line allows a call: always, or where all its conditions (joined by "and") hold. Several lines
 // for a call are alternatives. Arguments are compared in their lower 32 bits, which is what the
 // kernel looks at of those that are worth a condition. OWN_PROCESS is the number of the process
-// that puts the filter on; NO_RINGS is all bits in a machine that makes no rings, and none in
-// another. Everything else is trapped.
+// that puts the filter on. Everything else is trapped.
 namespace ember::sandbox {
 
 // One argument is one of the values, or has none of the bits.

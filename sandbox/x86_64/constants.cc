@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/futex.h>
 #include <linux/if_tun.h>
+#include <linux/io_uring.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
@@ -80,6 +81,7 @@ constexpr auto kConstants = std::to_array<Constant>({
     EMBER_CONSTANT(F_SETFD),
     EMBER_CONSTANT(F_SETFL),
     EMBER_CONSTANT(F_SETPIPE_SZ),
+    EMBER_CONSTANT(IORING_REGISTER_FILES_UPDATE),
     EMBER_CONSTANT(KVM_CHECK_EXTENSION),
     EMBER_CONSTANT(KVM_CREATE_IRQCHIP),
     EMBER_CONSTANT(KVM_CREATE_PIT2),
@@ -161,7 +163,6 @@ constexpr auto kConstants = std::to_array<Constant>({
     EMBER_CONSTANT(UFFDIO_COPY),
     EMBER_CONSTANT(UFFDIO_WAKE),
     EMBER_CONSTANT(UFFDIO_ZEROPAGE),
-    {"NO_RINGS", kNoRings},
     {"OWN_PROCESS", kOwnProcess},
     {"SIGRTMIN", kFirstRealTimeSignal},
     // The number holds the size of a structure that ends in a flexible array, which <linux/kvm.h>

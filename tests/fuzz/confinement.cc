@@ -52,9 +52,8 @@ std::vector<sock_filter> FilterFor(sandbox::ThreadKind kind) {
     policy.rules.push_back(rule);
   }
   constexpr uint16_t kReturn = BPF_RET | BPF_K;
-  std::vector<sock_filter> filter =
-      sandbox::Fit({.process = static_cast<uint32_t>(::getpid()), .makes_rings = true},
-                   sandbox::CompileThread(policy).value());
+  std::vector<sock_filter> filter = sandbox::ForProcess(static_cast<uint32_t>(::getpid()),
+                                                        sandbox::CompileThread(policy).value());
   for (sock_filter& step : filter) {
     if (step.code == kReturn && step.k == SECCOMP_RET_TRAP) step.k = SECCOMP_RET_USER_NOTIF;
   }

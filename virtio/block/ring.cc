@@ -53,6 +53,12 @@ Ring::~Ring() {
   if (valid_) ::io_uring_queue_exit(&ring_);
 }
 
+Status Ring::UseFile(int fd) {
+  const int updated = ::io_uring_register_files_update(&ring_, 0, &fd, 1);
+  if (updated < 0) return Error::FromErrorNumber("io_uring_register_files_update", -updated);
+  return {};
+}
+
 Status Ring::Restrict() {
   io_uring_restriction flags{};
   flags.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;

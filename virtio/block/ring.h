@@ -21,6 +21,9 @@ class Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
 
+  // Registers `fd` as file 0 in place of the one before. No request may be under way.
+  Status UseFile(int fd);
+
   io_uring& get() { return ring_; }
 
  private:

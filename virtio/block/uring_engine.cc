@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/concat.h"
 #include "virtio/block/ring.h"
+#include "virtio/block/spare_rings.h"
 #include "virtio/block/sync_engine.h"
 
 namespace ember::virtio {
@@ -50,11 +51,16 @@ std::string_view NameOf(IoKind kind) {
 
 class UringEngine final : public IoEngine, public HostWait {
  public:
-  UringEngine(std::unique_ptr<Ring> ring, Disk& disk, const PlainFile& file)
-      : owner_(std::move(ring)), ring_(&owner_->get()), disk_(&disk), file_(file), calls_(kDepth) {
+  UringEngine(std::unique_ptr<Ring> ring, SpareRings* spare, Disk& disk, const PlainFile& file)
+      : owner_(std::move(ring)),
+        ring_(&owner_->get()),
+        spare_(spare),
+        disk_(&disk),
+        file_(file),
+        calls_(kDepth) {
     finished_.reserve(kDepth);
   }
-  ~UringEngine() override { UringEngine::Stop(); }
+  ~UringEngine() override;
 
   size_t depth() const override { return kDepth; }
   // The ring's own descriptor is readable while its completion queue has entries.
@@ -106,9 +112,12 @@ class UringEngine final : public IoEngine, public HostWait {
   void PollBeside();
   // Another thread took the completion that would have ended Wait(): makes another.
   void WakeWaiter();
+  // Nobody waits any more. False where the host does not let go of the descriptor beside.
+  bool StopPolling();
 
-  const std::unique_ptr<Ring> owner_;
+  std::unique_ptr<Ring> owner_;
   io_uring* const ring_;
+  SpareRings* const spare_;  // null: there are none
   Disk* disk_;
   PlainFile file_;
   bool can_fallocate_ = true;
@@ -124,6 +133,11 @@ class UringEngine final : public IoEngine, public HostWait {
   bool beside_readable_ = false;
   bool owes_wake_ = false;
 };
+
+UringEngine::~UringEngine() {
+  UringEngine::Stop();
+  if (spare_ != nullptr && StopPolling()) spare_->Give(std::move(owner_));
+}
 
 bool UringEngine::Suits(const IoCall& call) const {
   switch (call.kind) {
@@ -326,12 +340,27 @@ void UringEngine::WakeWaiter() {
   while (!Submit()) std::this_thread::yield();
 }
 
+bool UringEngine::StopPolling() {
+  beside_ = -1;
+  if (beside_polled_) {
+    io_uring_sqe* const entry = ::io_uring_get_sqe(ring_);
+    if (entry == nullptr) return false;
+    ::io_uring_prep_cancel64(entry, kBeside, 0);
+    ::io_uring_sqe_set_data64(entry, kNobody);
+  }
+  if (!Submit()) return false;
+  while (beside_polled_) {
+    WaitForOne();
+    TakeFromRing();
+  }
+  return true;
+}
+
 Status UringEngine::UseDisk(Disk& disk) {
   EMBER_CHECK(with_host_ == 0 && finished_.empty());
   const std::optional<PlainFile> file = disk.plain_file();
   if (!file) return Error("io_engine Async cannot go on with a disk that is not a plain file");
-  const int updated = ::io_uring_register_files_update(ring_, 0, &file->fd, 1);
-  if (updated < 0) return Error::FromErrorNumber("io_uring_register_files_update", -updated);
+  TRY(owner_->UseFile(file->fd));
   disk_ = &disk;
   file_ = *file;
   can_fallocate_ = true;
@@ -340,11 +369,13 @@ Status UringEngine::UseDisk(Disk& disk) {
 
 }  // namespace
 
-Result<std::unique_ptr<IoEngine>> CreateUringEngine(Disk& disk) {
+Result<std::unique_ptr<IoEngine>> CreateUringEngine(Disk& disk, SpareRings* spare) {
   const std::optional<PlainFile> file = disk.plain_file();
   if (!file) return Error("io_engine Async needs a disk that is a plain file");
-  std::unique_ptr<Ring> ring = TRY(Ring::Create(kEntries, file->fd));
-  return std::unique_ptr<IoEngine>(std::make_unique<UringEngine>(std::move(ring), disk, *file));
+  SpareRings none;
+  std::unique_ptr<Ring> ring = TRY((spare == nullptr ? none : *spare).Take(kEntries, file->fd));
+  return std::unique_ptr<IoEngine>(
+      std::make_unique<UringEngine>(std::move(ring), spare, disk, *file));
 }
 
 }  // namespace ember::virtio

@@ -5,6 +5,7 @@
 
 #include "base/result.h"
 #include "virtio/block/io_engine.h"
+#include "virtio/block/spare_rings.h"
 
 namespace ember::virtio {
 
@@ -12,9 +13,10 @@ namespace ember::virtio {
 // (Disk::plain_file()); calls that the ring does not serve, for want of alignment or of a file
 // system that can, are done by the disk's own means while the thread waits. The ring can do what a
 // disk needs and nothing else, on one registered file. Borrows the disk until it is given another.
-// Errors: a host without io_uring, or one that forbids it, in words for a client; a disk that is
-// not a plain file.
-Result<std::unique_ptr<IoEngine>> CreateUringEngine(Disk& disk);
+// The ring comes from the spare ones and goes back to them, borrowed; null: it is the engine's.
+// Errors: a host without io_uring, or one that forbids it, in words for a client; SpareRings::
+// Take()'s; a disk that is not a plain file.
+Result<std::unique_ptr<IoEngine>> CreateUringEngine(Disk& disk, SpareRings* spare = nullptr);
 
 }  // namespace ember::virtio
 

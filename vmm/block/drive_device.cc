@@ -25,10 +25,13 @@ Result<std::unique_ptr<virtio::Disk>> OpenDisk(const DriveConfig& drive, const s
 }
 
 Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(
-    const DriveConfig& drive, std::optional<uint64_t> known_capacity_sectors) {
+    const DriveConfig& drive, std::optional<uint64_t> known_capacity_sectors,
+    virtio::SpareRings* rings) {
   std::unique_ptr<virtio::Disk> disk = TRY(OpenDisk(drive, drive.path_on_host));
   std::unique_ptr<virtio::IoEngine> engine;
-  if (drive.io_engine == IoEngine::kAsync) engine = TRY(virtio::CreateUringEngine(*disk));
+  if (drive.io_engine == IoEngine::kAsync) {
+    engine = TRY(virtio::CreateUringEngine(*disk, rings));
+  }
   const auto discard =
       drive.discard ? virtio::DiscardSupport::kOffered : virtio::DiscardSupport::kNone;
   return virtio::BlockDevice::Create(std::move(disk), std::move(engine),

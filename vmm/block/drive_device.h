@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "virtio/block/block_device.h"
 #include "virtio/block/disk.h"
+#include "virtio/block/spare_rings.h"
 #include "virtio/vhost_user/block_device.h"
 #include "vmm/block/drive.h"
 
@@ -17,9 +18,11 @@ namespace ember::vmm {
 // The disk of a drive, at `path`: its own, or one to take its place.
 Result<std::unique_ptr<virtio::Disk>> OpenDisk(const DriveConfig& drive, const std::string& path);
 
-// The device of a drive, its files open; of a snapshot where its driver knows a capacity.
+// The device of a drive, its files open; of a snapshot where its driver knows a capacity. `rings`
+// as CreateUringEngine() has them.
 Result<std::unique_ptr<virtio::BlockDevice>> CreateDrive(
-    const DriveConfig& drive, std::optional<uint64_t> known_capacity_sectors = std::nullopt);
+    const DriveConfig& drive, std::optional<uint64_t> known_capacity_sectors,
+    virtio::SpareRings* rings);
 
 // The same for a drive with a socket, its back end connected.
 Result<std::unique_ptr<virtio::vhost_user::BlockDevice>> CreateSocketDrive(

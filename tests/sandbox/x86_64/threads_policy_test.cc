@@ -4,6 +4,7 @@
 #include <linux/audit.h>
 #include <linux/futex.h>
 #include <linux/if_tun.h>
+#include <linux/io_uring.h>
 #include <linux/sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -127,7 +128,7 @@ TEST(ThreadsPolicyTest, NoThreadLeavesTheProcessOrGainsPower) {
 TEST(ThreadsPolicyTest, SignalsGoToTheProcessThatPutsTheFilterOnAlone) {
   constexpr uint32_t kProcess = 4321;
   for (const ThreadKind kind : kAll) {
-    const std::vector<sock_filter> filter = Fit({.process = kProcess}, FilterOf(kind));
+    const std::vector<sock_filter> filter = ForProcess(kProcess, FilterOf(kind));
     EXPECT_EQ(Judge(filter, {"tgkill", {kProcess, 1, SIGABRT}}), Verdict::kAllow) << NameOf(kind);
     EXPECT_EQ(Judge(filter, {"tgkill", {kProcess, 1, SIGKILL}}), Verdict::kTrap) << NameOf(kind);
     for (const uint32_t other : {0U, 1U, kProcess + 1, kOwnProcess, ~0U}) {
@@ -136,15 +137,16 @@ TEST(ThreadsPolicyTest, SignalsGoToTheProcessThatPutsTheFilterOnAlone) {
   }
 }
 
-TEST(ThreadsPolicyTest, RingsAreMadeByTheWorkerOfAMachineThatNeedsThem) {
-  constexpr uint64_t kEntries = 64;
+TEST(ThreadsPolicyTest, NobodyMakesARingOrChangesMoreOfOneThanItsFile) {
+  constexpr uint64_t kRing = 9;
   for (const ThreadKind kind : kAll) {
-    for (const bool makes_rings : {false, true}) {
-      const std::vector<sock_filter> filter = Fit({.makes_rings = makes_rings}, FilterOf(kind));
-      const bool may = makes_rings && kind == ThreadKind::kWorker;
-      EXPECT_EQ(Judge(filter, {"io_uring_setup", {kEntries}}),
-                may ? Verdict::kAllow : Verdict::kTrap)
-          << NameOf(kind) << " " << makes_rings;
+    ExpectTrapped(kind, {"io_uring_setup", {64}});
+    for (uint64_t operation = 0; operation < 64; ++operation) {
+      if (operation == IORING_REGISTER_FILES_UPDATE && kind == ThreadKind::kWorker) {
+        ExpectAllowed(kind, {"io_uring_register", {kRing, operation}});
+      } else {
+        ExpectTrapped(kind, {"io_uring_register", {kRing, operation}});
+      }
     }
   }
 }
