@@ -1,6 +1,6 @@
-// memory_check PERCENT STRIDE_KIB [SEED [FILE]]: takes PERCENT of the memory available, writes a value
-// of its own (with another SEED, another) into one word every STRIDE_KIB, waits until there is a FILE,
-// if one is named, reads all of them back, and prints
+// memory_check PERCENT STRIDE_KIB [SEED [FIFO]]: takes PERCENT of the memory available, writes a value
+// of its own (with another SEED, another) into one word every STRIDE_KIB, waits until somebody opens FIFO
+// to write, if one is named, reads all of them back, and prints
 //   EMBER-MEMCHECK ok bytes=<n> words=<n> pages_above_4gib=<n> highest=<physical address>
 // or "EMBER-MEMCHECK failed …". That all is written it says with "EMBER-MEMCHECK written", where it
 // waits. Where the pages are comes from /proc/self/pagemap.
@@ -50,10 +50,12 @@ static int holds(const unsigned char* memory, uint64_t size, uint64_t stride, ui
   return 1;
 }
 
-static void wait_for(const char* file) {
+static int wait_for(const char* fifo) {
   puts("EMBER-MEMCHECK written");
   fflush(stdout);
-  while (access(file, F_OK) != 0) usleep(50000);
+  int fd = open(fifo, O_RDONLY);
+  if (fd < 0) perror("EMBER-MEMCHECK failed: open");
+  return fd >= 0;
 }
 
 static void report_places(const unsigned char* memory, uint64_t size, uint64_t stride) {
@@ -74,7 +76,7 @@ static void report_places(const unsigned char* memory, uint64_t size, uint64_t s
 
 int main(int argc, char** argv) {
   if (argc < 3 || argc > 5) {
-    fprintf(stderr, "usage: memory_check PERCENT STRIDE_KIB [SEED [FILE]]\n");
+    fprintf(stderr, "usage: memory_check PERCENT STRIDE_KIB [SEED [FIFO]]\n");
     return 2;
   }
   uint64_t size = available_bytes() / 100 * strtoull(argv[1], NULL, 0) / kPage * kPage;
@@ -93,7 +95,7 @@ int main(int argc, char** argv) {
   // Huge pages make one fault of 512; where the kernel has none the check is the same, but slower.
   madvise(memory, size, MADV_HUGEPAGE);
   fill(memory, size, stride, seed);
-  if (argc > 4) wait_for(argv[4]);
+  if (argc > 4 && !wait_for(argv[4])) return 1;
   if (!holds(memory, size, stride, seed)) return 1;
   report_places(memory, size, stride);
   return 0;

@@ -24,6 +24,8 @@ from pathlib import Path
 
 import images
 import jail
+from standing import standing
+from stray import is_stray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients/python"))
 
@@ -183,9 +185,14 @@ class Machine(Vmm):
 
     def was_lost(self):
         """Whether the guest is gone by a fault of the emulated processor's, as some are, and by no other."""
+        if not EMULATED:
+            return False
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_TIMEOUT)
-        return EMULATED and self.process.poll() is not None and "triple fault" in self.log()
+            return "triple fault" in self.log()
+        with contextlib.suppress(*ENDED):
+            return is_stray(self)
+        return False
 
     def memory_kib(self, field):
         """A field of /proc/PID/status: VmRSS, RssAnon, …"""
@@ -225,7 +232,7 @@ class Machine(Vmm):
             told = f"\n--- console\n{self.console()[-4000:]}\n--- log\n{self.log()[-2000:]}"
             assert not ended, (f"ended with {self.process.returncode} before the console matched "
                                f"{pattern!r}{told}")
-            assert time.monotonic() < deadline, f"no {pattern!r} in {timeout} s{told}"
+            assert time.monotonic() < deadline, f"no {pattern!r} in {timeout} s{told}{standing(self)}"
             time.sleep(0.02)
 
     def expect_log(self, text, timeout=STOP_TIMEOUT):
@@ -247,7 +254,7 @@ class Machine(Vmm):
         """Waits until `text` follows what the console held before."""
         deadline = time.monotonic() + timeout
         while text not in self.console()[len(before):]:
-            assert time.monotonic() < deadline, f"no more {text!r} in {timeout} s"
+            assert time.monotonic() < deadline, f"no more {text!r} in {timeout} s{standing(self)}"
             time.sleep(0.02)
 
     def wait(self, code, timeout=BOOT_TIMEOUT):
@@ -255,7 +262,8 @@ class Machine(Vmm):
         try:
             status = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still runs after {timeout} s\n{self.console()[-4000:]}") from None
+            raise AssertionError(
+                f"still runs after {timeout} s\n{self.console()[-4000:]}{standing(self)}") from None
         assert status == code, (f"exit code {status}, not {code}\n--- console\n"
                                 f"{self.console()[-4000:]}\n--- log\n{self.log()}")
         assert not os.path.exists(self.socket_path), "the socket is still there"

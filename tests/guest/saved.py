@@ -57,3 +57,19 @@ class Files:
         vm.close()
         for name in sockets:
             (self.directory / name).unlink(missing_ok=True)
+
+
+class Losses:
+    """Guests that the emulated processor has lost, of `count` that a class of tests has: a fifth at most."""
+
+    def __init__(self, count):
+        self.most, self.lost = max(1, count // 5), 0
+
+    def may_be(self, vm, name):
+        """Whether a machine that has ended was lost, and is one that may be."""
+        if not vm.was_lost() or self.lost == self.most:
+            return False
+        self.lost += 1
+        print(f"  {name} lost its guest, {self.lost} of {self.most}\n{vm.log()}", flush=True)
+        vm.close()
+        return True

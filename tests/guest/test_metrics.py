@@ -40,6 +40,17 @@ class Metrics(unittest.TestCase):
         samples = re.findall(r"(?m)^(ember_\S+) (\d+)$", self.vm.api.get_metrics())
         return {name: int(value) for name, value in samples}
 
+    def test_what_a_machine_does_is_told_where_a_test_waits_in_vain(self):
+        self.vm.run_behind("reads", "until [ -e /tmp/enough ]; do "
+                                    "dd if=/dev/vdb of=/dev/null bs=4k count=1 iflag=direct; done")
+        with self.assertRaises(AssertionError) as raised:
+            self.vm.expect("never printed", timeout=0)
+        self.vm.run("touch /tmp/enough")
+        self.vm.finish_behind("reads")
+        for told in (r"health: \(200, .*'healthy': True", r'moves: .*vcpu_exit_mmio_write{id="0"} \+[1-9]',
+                     r"threads: .*vcpu-0 [RS] ", r"load of the host: \("):
+            self.assertRegex(str(raised.exception), told)
+
     def test_lines_name_the_machine_and_have_every_section(self):
         line = self.flush()
         self.assertEqual((line["id"], line["properties"]), ("anonymous-instance", {"fleet": "test"}))
