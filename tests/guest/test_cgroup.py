@@ -29,6 +29,13 @@ KILLS = 1000 if "EMBER_LONG_TESTS" in os.environ else 8
 TIMEOUT = 60
 HALT, SPIN = b"\xf4\xeb\xfd", b"\xeb\xfe"
 REFUSED = (errno.EACCES, errno.EPERM)
+DEVICES = {
+    "machine-config": {"vcpu_count": 1, "mem_size_mib": 64},
+    "boot-source": {"kernel_image_path": "/kernel"},
+    "drives": [{"drive_id": "disk", "path_on_host": "/disk", "is_root_device": False, "io_engine": "Async"}],
+    "network-interfaces": [{"iface_id": "n", "host_dev_name": "tap0"}],
+    "vsock": {"guest_cid": 3, "uds_path": "/v"},
+}
 
 
 def until(what, seen):
@@ -212,18 +219,43 @@ class Version2(Cgroup):
         os.waitpid(child, 0)
         return zip(tries, found, strict=True)
 
+    def network(self):
+        """A namespace with the tap of one machine, which must be its alone; its path."""
+        name = f"ember-test-{os.getpid()}"
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        self.addCleanup(subprocess.run, ["ip", "netns", "del", name], check=True)
+        subprocess.run(["ip", "-n", name, "tuntap", "add", "tap0", "mode", "tap", "user", str(OURS), "vnet_hdr"],
+                       check=True)
+        return f"/run/netns/{name}"
+
+    def machine_with_devices(self, directory, network, *options):
+        """One whose guest runs without a word of a client's, with what can be left behind."""
+        os.mkdir(directory)
+        machine = Machine(directory, "m", OURS, "pids.max=64", options=("--netns", network, *options))
+        machine.place.give("kernel", payload.image(HALT))
+        machine.place.give("disk", bytes(4096))
+        machine.place.give("config", json.dumps(DEVICES).encode())
+        machine.place.words += ["--config-file", "/config"]
+        return machine.launch()
+
+    def run_through(self, directory, network):
+        """A whole life; how long it took."""
+        began = time.monotonic()
+        machine = self.machine_with_devices(directory, network)
+        until(machine.answers, bool)
+        until(machine.state, lambda state: state == "Running")
+        machine.end()
+        self.expect_nothing_left(machine)
+        return time.monotonic() - began
+
     def test_clean_up_leaves_nothing_after_a_kill_at_any_instant(self):
         instants = random.Random(1)
+        network = self.network()
         mounts = Path("/proc/self/mountinfo").read_text()
-        began = time.monotonic()
-        self.machine("m", OURS, "pids.max=64").start().end()
-        whole = time.monotonic() - began
+        whole = self.run_through(f"{self.directory}/first", network)
         for number in range(KILLS):
-            directory = f"{self.directory}/{number}"
-            os.mkdir(directory)
             options = ["--new-pid-ns"] if number % 2 else []
-            machine = Machine(directory, "m", OURS, "pids.max=64", options=options)
-            machine.launch()
+            machine = self.machine_with_devices(f"{self.directory}/{number}", network, *options)
             time.sleep(instants.uniform(0, whole))
             machine.process.kill()
             machine.process.wait()
@@ -234,6 +266,8 @@ class Version2(Cgroup):
             machine.end()
             self.expect_nothing_left(machine)
         self.assertEqual(Path("/proc/self/mountinfo").read_text(), mounts)
+        # The tap is nobody's, or this machine could not have it.
+        self.run_through(f"{self.directory}/last", network)
 
 
 class Version1(Cgroup):
