@@ -85,6 +85,23 @@ class Confinement(unittest.TestCase):
         with self.life() as vm:
             vm.live_twice()
 
+    def test_a_machine_that_could_not_be_reset_is_started_with_no_more_rings_than_it_had(self):
+        kernel = Path(self.directory.name) / "kernel"
+        shutil.copy(self.kernel, kernel)
+        with Life(kernel, self.directory.name) as vm:
+            vm.start()
+            vm.expect_round(1)
+            away = kernel.rename(kernel.with_suffix(".away"))
+            self.assertEqual(vm.request("PUT", "/actions", {"action_type": "ResetInPlace"})[0], 400)
+            away.rename(kernel)
+            vm.call("PUT", "/drives/other", vm.drive("other", io_engine="Async"))
+            status, answer = vm.request("PUT", "/actions", {"action_type": "InstanceStart"})
+            self.assertEqual(status, 400)
+            self.assertIn("drive other: io_engine Async: the process is confined", answer["fault_message"])
+            vm.call("PUT", "/drives/other", vm.drive("other"))
+            vm.call("PUT", "/actions", {"action_type": "InstanceStart"})
+            vm.expect_round(1, times=2)
+
     @unittest.skipUnless(os.geteuid() == 0 and os.path.exists("/dev/net/tun"), "root makes taps")
     def test_a_machine_with_a_tap_lives_under_the_filters(self):
         def live(life):
