@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/serial_reg.h>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -9,6 +12,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "snapshot/fields.h"
 #include "tests/payload/machine_snapshot_fixture.h"
@@ -121,6 +125,23 @@ TEST_F(MachineSnapshotTest, WhatIsRestoredIsSavedTheSameAgain) {
   EXPECT_EQ(snapshot::ToTree(after.board.serial), snapshot::ToTree(before.board.serial));
   EXPECT_EQ(after.pluggable->start, before.pluggable->start);
   EXPECT_EQ(after.vcpus.size(), 2U);
+}
+
+// An interrupt that was signalled and not delivered is in no state.
+TEST_F(MachineSnapshotTest, ADeviceOfTheBoardSaysOnceMoreWhatItHasToTell) {
+  SaveAtOnce();
+  const auto triggers = [this] {
+    const auto life = Restore(false);
+    return life->machine->metrics().interrupts.front().metrics->triggers.value();
+  };
+  const uint64_t with_nothing_to_tell = triggers();
+  SavedMachine state = Must(ReadMachineState(state_));
+  state.board.serial.interrupt_enable = UART_IER_THRI;
+  state.board.serial.transmit_interrupt = true;
+  state.board.keyboard.emplace().reply = 0xfa;
+  const std::vector<std::byte> bytes = Must(EncodeMachineState(state));
+  directory_.Write("state", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  EXPECT_EQ(triggers(), with_nothing_to_tell + 2);
 }
 
 TEST_F(MachineSnapshotTest, AMachineOfManyDevicesComesToItsEnd) {
