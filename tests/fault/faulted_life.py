@@ -253,7 +253,8 @@ class FaultedLife(Life):
     def type(self, letter):
         with self.doing("typing"):
             if self.keyboard is not None:
-                os.write(self.keyboard, letter)
+                # A terminal that could not be taken gives whole lines.
+                os.write(self.keyboard, letter + b"\n")
             else:
                 super().type(letter)
 
