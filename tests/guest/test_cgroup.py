@@ -1,11 +1,13 @@
 """What the limits of a jail's cgroups do: the jailer where the kernel and its hierarchies are ours, with
 machines whose guests use what they get. Needs root."""
 
+import contextlib
 import errno
 import json
 import os
 import random
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -46,6 +48,19 @@ def until(what, seen):
             raise AssertionError(f"still {value!r}")
         time.sleep(0.01)
     return value
+
+
+def kill_by_file(path):
+    """The machine of which the file has the number, if it lives: in a namespace of its own it may outlive the
+    jailer. Nobody of ours is its parent, so its end is waited for."""
+    if not path.exists() or not (number := path.read_text()):
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process = os.pidfd_open(int(number))
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        ended, _, _ = select.select([process], [], [], TIMEOUT)
+        os.close(process)
+        assert ended, f"{path}: it does not end"
 
 
 class Machine:
@@ -259,10 +274,8 @@ class Version2(Cgroup):
             time.sleep(instants.uniform(0, whole))
             machine.process.kill()
             machine.process.wait()
-            pid = machine.place.files / "firecracker.pid"
-            # In a namespace of its own the machine may live on, and then its number is known.
-            if options and pid.exists() and (text := pid.read_text()):
-                os.kill(int(text), signal.SIGKILL)
+            if options:
+                kill_by_file(machine.place.files / "firecracker.pid")
             machine.end()
             self.expect_nothing_left(machine)
         self.assertEqual(Path("/proc/self/mountinfo").read_text(), mounts)
