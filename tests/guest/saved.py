@@ -60,10 +60,10 @@ class Files:
 
 
 class Losses:
-    """Guests that the emulated processor has lost, of `count` that a class of tests has: a fifth at most."""
+    """Guests that the emulated processor has lost, of those that a class of tests has: `most`, or one."""
 
-    def __init__(self, count):
-        self.most, self.lost = max(1, count // 5), 0
+    def __init__(self, most):
+        self.most, self.lost = max(1, most), 0
 
     def may_be(self, vm, name):
         """Whether a machine that has ended was lost, and is one that may be."""
