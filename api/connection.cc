@@ -84,7 +84,8 @@ void Connection::Flush() {
   }
   if (session_.ended() && !output_ended_) {
     output_ended_ = true;
-    ::shutdown(socket_.get(), SHUT_WR);
+    // Who cannot be told that this is the end finds the connection closed.
+    if (::shutdown(socket_.get(), SHUT_WR) < 0) broken_ = true;
   }
 }
 
