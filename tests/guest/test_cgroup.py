@@ -56,10 +56,9 @@ def kill_by_file(path):
     if not path.exists() or not (number := path.read_text()):
         return
     with contextlib.suppress(ProcessLookupError):
-        process = os.pidfd_open(int(number))
-        signal.pidfd_send_signal(process, signal.SIGKILL)
-        ended, _, _ = select.select([process], [], [], TIMEOUT)
-        os.close(process)
+        with open(os.pidfd_open(int(number)), "rb", buffering=0) as process:
+            signal.pidfd_send_signal(process.fileno(), signal.SIGKILL)
+            ended, _, _ = select.select([process], [], [], TIMEOUT)
         assert ended, f"{path}: it does not end"
 
 

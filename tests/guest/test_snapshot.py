@@ -32,7 +32,7 @@ class Chains(unittest.TestCase):
     CHAINS = 25 if LONG else 1
     GENERATIONS = 20 if LONG else 4
     MOST_SECONDS = 1.0  # from the load's first progress to the snapshot
-    losses = Losses(CHAINS // 2)  # one in 75 generations is lost
+    losses = Losses(CHAINS // 2)  # one in about 100 generations is lost
 
     def setUp(self):
         self.random = seeded_random()
