@@ -179,10 +179,11 @@ class FaultedLife(Life):
             transport.close()
 
     def request(self, method, path, body=None):
-        """Refused once where a call failed, it is not refused again; nor is one whose answer got lost,
+        """Refused once for each call that fails, it is not refused again; nor is one whose answer got lost,
         but for what cannot be done twice."""
         status, value, answered = None, None, True
-        for _ in range(2):
+        tries = self.record.planned + 1
+        for _ in range(tries):
             status = None
             with self.doing(f"{method} {path}"):
                 status, value = self.ask(method, path, body)
@@ -193,7 +194,7 @@ class FaultedLife(Life):
             answered = status is not None
         if self.lasting:
             raise Ended()
-        raise Finding(f"{method} {path} answers {status} {value} to a second try")
+        raise Finding(f"{method} {path} answers {status} {value} to try {tries}")
 
     def call(self, method, path, body):
         self.request(method, path, body)

@@ -23,6 +23,7 @@ class Record:
 
     def __init__(self, path):
         self.path = str(path)
+        self.planned = 0
         path.unlink(missing_ok=True)  # the last process's, which may still be read
         with open(self.path, "w+b") as file:
             file.truncate(SIZE)
@@ -31,6 +32,7 @@ class Record:
     def plan(self, *faults):
         """Of each site the call of that number, counted from 1, fails with an errno, or moves fewer
         bytes."""
+        self.planned = len(faults)
         for index, fault in enumerate(faults):
             PLAN.pack_into(self.bytes, index * PLAN.size, fault.key, fault.number, fault.action, 0)
 
