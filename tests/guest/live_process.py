@@ -14,6 +14,13 @@ def of_each_thread(pid, name):
     return found
 
 
+def lives(pid):
+    """Whether there is such a process, and it has not ended: who ended may wait for his parent's question."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    return False
+
+
 def open_files(pid):
     """number → what it is, of each descriptor."""
     found = {}

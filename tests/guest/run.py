@@ -111,6 +111,23 @@ def run_with_kvm(entry, *cases):
     return run_here(unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase, cases)), entry)
 
 
+def why_no_jail(vmm):
+    """Why this machine or this build can have no jails, or None."""
+    if os.geteuid() != 0:
+        return "needs root"
+    if b"/ld-linux" in Path(vmm).read_bytes()[:4096]:  # its interpreter
+        return "the VMM of this build is not static"
+    return None
+
+
+def run_jailed(entry, vmm, *cases):
+    """run_with_kvm() of cases that have machines in jails."""
+    if reason := why_no_jail(vmm):
+        print(f"NOT RUN: {entry}: {reason}", file=sys.stderr)
+        return NOT_RUN
+    return run_with_kvm(entry, *cases)
+
+
 def run_names(names):
     return run_suite(unittest.defaultTestLoader.loadTestsFromNames(names))
 

@@ -1,35 +1,25 @@
 """What the limits of a jail's cgroups do: the jailer where the kernel and its hierarchies are ours, with
 machines whose guests use what they get. Needs root."""
 
-import contextlib
 import errno
 import json
 import os
 import random
 import re
-import select
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/backdoor")]
+from limited import HALT, kill_by_file, Limited, PARENT, payload, Programs, SPIN, TIMEOUT, until
 
-from attacker import Jailed  # noqa: E402
-from benchmarks import payload, rows  # noqa: E402
-
-VMM, JAILER = os.environ["EMBER_VMM"], os.environ["EMBER_JAILER"]
+PROGRAMS = Programs(os.environ["EMBER_VMM"], os.environ["EMBER_JAILER"])
 UNIFIED = Path("/sys/fs/cgroup")
-PARENT = f"ember-test-{os.getpid()}"
 OURS, THEIRS = 61260, 61261
-KILLS = 1000 if "EMBER_LONG_TESTS" in os.environ else 8
-TIMEOUT = 60
-HALT, SPIN = b"\xf4\xeb\xfd", b"\xeb\xfe"
+KILLS = 100 if "EMBER_LONG_TESTS" in os.environ else 8  # thousands are lifecycle_kill_test.py's
 REFUSED = (errno.EACCES, errno.EPERM)
 DEVICES = {
     "machine-config": {"vcpu_count": 1, "mem_size_mib": 64},
@@ -38,75 +28,6 @@ DEVICES = {
     "network-interfaces": [{"iface_id": "n", "host_dev_name": "tap0"}],
     "vsock": {"guest_cid": 3, "uds_path": "/v"},
 }
-
-
-def until(what, seen):
-    """Waits until `seen` is true of what `what` returns; that."""
-    deadline = time.monotonic() + TIMEOUT
-    while not seen(value := what()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still {value!r}")
-        time.sleep(0.01)
-    return value
-
-
-def kill_by_file(path):
-    """The machine of which the file has the number, if it lives: in a namespace of its own it may outlive the
-    jailer. Nobody of ours is its parent, so its end is waited for."""
-    if not path.exists() or not (number := path.read_text()):
-        return
-    with contextlib.suppress(ProcessLookupError):
-        with open(os.pidfd_open(int(number)), "rb", buffering=0) as process:
-            signal.pidfd_send_signal(process.fileno(), signal.SIGKILL)
-            ended, _, _ = select.select([process], [], [], TIMEOUT)
-        assert ended, f"{path}: it does not end"
-
-
-class Machine:
-    """One in a jail, with a cgroup of its own: `limits` are FILE=VALUE."""
-
-    def __init__(self, directory, name, user, *limits, options=()):
-        words = [word for limit in limits for word in ("--cgroup", limit)]
-        self.place = Jailed(directory, VMM, JAILER, name, user, "--parent-cgroup", PARENT, *words, *options)
-        self.name = name
-        self.process = None
-
-    def launch(self):
-        self.process = subprocess.Popen(self.place.words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.PIPE, env={})
-        return self
-
-    def start(self, code=HALT, memory_mib=64):
-        """With a guest that runs."""
-        self.place.give("kernel", payload.image(code))
-        self.launch()
-        until(self.answers, bool)
-        self.put("/machine-config", {"vcpu_count": 1, "mem_size_mib": memory_mib})
-        self.put("/boot-source", {"kernel_image_path": "/kernel"})
-        self.put("/actions", {"action_type": "InstanceStart"})
-        return self
-
-    def put(self, path, body):
-        rows.api_call(self.place.socket_path, "PUT", path, body)
-
-    def answers(self):
-        if (connection := rows.connect(self.place.socket_path)) is None:
-            assert self.process.poll() is None, self.process.communicate()
-            return False
-        connection.close()
-        return True
-
-    def state(self):
-        with rows.connect(self.place.socket_path) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            return json.loads(connection.recv(65536).decode().split("\r\n\r\n")[1])["state"]
-
-    def end(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process.stderr.close()
-        subprocess.run([JAILER, *self.place.name, "--parent-cgroup", PARENT, "--cleanup"], check=True)
 
 
 class Cgroup(unittest.TestCase):
@@ -118,7 +39,7 @@ class Cgroup(unittest.TestCase):
         os.chmod(self.directory, 0o755)
 
     def machine(self, name, user, *limits, **more):
-        machine = Machine(self.directory, name, user, *limits, **more)
+        machine = Limited(PROGRAMS, self.directory, name, user, *limits, **more)
         self.addCleanup(self.expect_nothing_left, machine)
         self.addCleanup(machine.end)
         return machine
@@ -245,7 +166,7 @@ class Version2(Cgroup):
     def machine_with_devices(self, directory, network, *options):
         """One whose guest runs without a word of a client's, with what can be left behind."""
         os.mkdir(directory)
-        machine = Machine(directory, "m", OURS, "pids.max=64", options=("--netns", network, *options))
+        machine = Limited(PROGRAMS, directory, "m", OURS, "pids.max=64", options=("--netns", network, *options))
         machine.place.give("kernel", payload.image(HALT))
         machine.place.give("disk", bytes(4096))
         machine.place.give("config", json.dumps(DEVICES).encode())

@@ -20,21 +20,11 @@ sys.path[:0] = [str(ROOT / "tests/guest"), str(ROOT / "scripts")]
 import run  # noqa: E402
 from benchmarks import payload, rows  # noqa: E402
 
-NOT_RUN = 77
 USER = 61237
 # mov dx, 0x64; mov al, 0xfe; out dx, al; hlt
 RESET = b"\x66\xba\x64\x00\xb0\xfe\xee\xf4\xeb\xfd"
 HALT = b"\xf4\xeb\xfd"
 JAILER, VMM = sys.argv[1:3]
-
-
-def why_not():
-    """Why nothing here can run, or None."""
-    if os.geteuid() != 0:
-        return "needs root"
-    if b"/ld-linux" in Path(VMM).read_bytes()[:4096]:  # its interpreter
-        return "the VMM of this build is not static"
-    return None
 
 
 class JailedVmm(unittest.TestCase):
@@ -125,9 +115,9 @@ class JailedVmm(unittest.TestCase):
 
 
 def main():
-    if reason := why_not():
+    if reason := run.why_no_jail(VMM):
         print(f"NOT RUN: jailed_vmm_test: {reason}", file=sys.stderr)
-        return NOT_RUN
+        return run.NOT_RUN
     return run.run_here(unittest.defaultTestLoader.loadTestsFromTestCase(JailedVmm), "jailed_vmm_test")
 
 
