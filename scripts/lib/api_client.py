@@ -66,13 +66,63 @@ def typed_dict(name, schema):
     return before + "\n".join(lines) + "\n"
 
 
+def referred(value):
+    """The names of the schemas that a part of the description refers to."""
+    if isinstance(value, dict):
+        own = {value["$ref"].rsplit("/", 1)[1]} if "$ref" in value else set()
+        return own.union(*map(referred, value.values()))
+    return set().union(*map(referred, value)) if isinstance(value, list) else set()
+
+
+def body_names(description):
+    """The names of the schemas of what is asked: of requests' bodies, and of what is within."""
+    found, schemas = set(), description["components"]["schemas"]
+    more = {name for methods in description["paths"].values() for operation in methods.values()
+            for name in referred(operation.get("requestBody"))}
+    while more:
+        found |= more
+        more = referred([schemas[name] for name in more]) - found
+    return found
+
+
+def types_text(description, names, about, *imports):
+    """A module of the types of these names, in the description's order."""
+    classes = [typed_dict(name, schema) for name, schema in description["components"]["schemas"].items()
+               if name in names]
+    content = "\n\n".join(classes)
+    typing = [name for name in ("Any", "Literal", "NotRequired", "TypedDict") if name in content]
+    return "\n".join([f'"""{about} Made by scripts/api-generate from docs/api/openapi.json."""', "",
+                      "from __future__ import annotations", "", f"from typing import {', '.join(typing)}",
+                      *imports, "", "", content])
+
+
+def bodies_module(description):
+    """The text of clients/python/ember/types/bodies.py."""
+    return types_text(description, body_names(description), "The bodies of requests.")
+
+
+def answers_module(description):
+    """The text of clients/python/ember/types/answers.py."""
+    bodies = body_names(description)
+    names = description["components"]["schemas"].keys() - bodies
+    used = referred([description["components"]["schemas"][name] for name in names]) & bodies
+    wrapped = textwrap.wrap(", ".join(sorted(used)), 94, initial_indent="    ", subsequent_indent="    ")
+    return types_text(description, names, "What requests are answered.",
+                      "", "from .bodies import (", *wrapped, ")")
+
+
 def types_module(description):
-    """The text of clients/python/ember/types.py."""
-    schemas = description["components"]["schemas"].items()
-    classes = [typed_dict(name, schema) for name, schema in schemas]
-    return ('"""The bodies of requests and answers. Made by scripts/api-generate from '
-            'docs/api/openapi.json."""\n\nfrom __future__ import annotations\n\n'
-            "from typing import Any, Literal, NotRequired, TypedDict\n\n\n" + "\n\n".join(classes))
+    """The text of clients/python/ember/types/__init__.py."""
+    bodies = body_names(description)
+    names = {"answers": description["components"]["schemas"].keys() - bodies, "bodies": bodies}
+    lines = ['"""The bodies of requests and answers. Made by scripts/api-generate from '
+             'docs/api/openapi.json."""', ""]
+    for module, found in names.items():
+        wrapped = textwrap.wrap(", ".join(sorted(found)), 94, initial_indent="    ", subsequent_indent="    ")
+        lines += [f"from .{module} import (", *wrapped, ")"]
+    quoted = ", ".join(f'"{name}"' for name in sorted(set().union(*names.values())))
+    wrapped = textwrap.wrap(quoted, 94, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join([*lines, "", "__all__ = [", *wrapped, "]", ""])
 
 
 def method_name(method, path):
