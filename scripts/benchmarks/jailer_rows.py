@@ -66,13 +66,15 @@ def jailer(bench):
 
 
 def jailer_parallel(bench):
-    """The same for ten at once, p50 over one alone; in turns."""
-    samples = {"ember": [], "alone": []}
+    """The same for ten at once, p50 over one alone; in turns. Among the samples also for as many as there
+    are processors: what they cost each other but these."""
+    samples = {"ember": [], "alone": [], "one each processor": []}
     with jails(bench) as these:
         these.started_ms(1)
         for _ in range(bench.count(40)):
             samples["alone"] += these.started_ms(1)
             samples["ember"] += these.started_ms(AT_ONCE)
+            samples["one each processor"] += these.started_ms(os.cpu_count())
     ratio = statistics.median(samples["ember"]) / statistics.median(samples["alone"])
     return row("jailer_parallel_ratio", "ratio", samples, floor="alone", value=ratio, ratio=ratio)
 
