@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import namedtuple
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,6 +20,8 @@ from benchmarks import payload, rows  # noqa: E402
 PARENT = f"ember-test-{os.getpid()}"
 TIMEOUT = 60
 HALT, SPIN = b"\xf4\xeb\xfd", b"\xeb\xfe"
+# The VMM and the jailer under test.
+Programs = namedtuple("Programs", "vmm jailer")
 
 
 def until(what, seen):
@@ -41,13 +44,6 @@ def kill_by_file(path):
             signal.pidfd_send_signal(process.fileno(), signal.SIGKILL)
             ended, _, _ = select.select([process], [], [], TIMEOUT)
         assert ended, f"{path}: it does not end"
-
-
-class Programs:
-    """The VMM and the jailer under test."""
-
-    def __init__(self, vmm, jailer):
-        self.vmm, self.jailer = vmm, jailer
 
 
 class Limited:

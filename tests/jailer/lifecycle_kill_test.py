@@ -26,13 +26,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/guest"), str(ROOT / "tests/payload")]
 
+from chance import seeded_random  # noqa: E402
 import host_cgroups  # noqa: E402
 from life import CLONE_NEWNET, compile_guest, MIB  # noqa: E402
 from limited import kill_by_file, Limited, PARENT, Programs, TIMEOUT, until  # noqa: E402
 from live_process import lives  # noqa: E402
 from machine import Transport  # noqa: E402
 import run  # noqa: E402
-from chance import seeded_random  # noqa: E402
 
 KILLS = 10_000 if os.environ.get("EMBER_LONG_TESTS") else 150
 USER = 61262
@@ -58,7 +58,7 @@ JAILER = VMM = None
 
 
 class Life(Limited):
-    """One machine: `steps` of it are done one after the other, until it is killed."""
+    """One machine; `reached` is what it is about."""
 
     def __init__(self, programs, directory, name, options):
         super().__init__(programs, directory, name, USER, options=options)
