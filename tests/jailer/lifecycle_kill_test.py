@@ -247,7 +247,7 @@ class LifecycleKill(unittest.TestCase):
                 until(self.processes, lambda found: not found)  # one that nobody waits for takes a moment
                 self.assertEqual(self.left(), before)
             print(f"  {KILLS} killed: {dict(reached)}; a life takes {usual} s", flush=True)
-            self.assertGreaterEqual(len(reached), 5)
+            self.assertGreaterEqual(len(reached), 4)
             self.whole(True)  # the tap is nobody's, or this machine could not have it
         except BaseException as failure:  # pylint: disable=broad-exception-caught
             failures.append(failure)
