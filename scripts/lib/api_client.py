@@ -96,6 +96,11 @@ def types_text(description, names, about, *imports):
                       *imports, "", "", content])
 
 
+def listed(words):
+    """Lines of the words, within brackets."""
+    return textwrap.wrap(", ".join(words), 94, initial_indent="    ", subsequent_indent="    ")
+
+
 def bodies_module(description):
     """The text of clients/python/ember/types/bodies.py."""
     return types_text(description, body_names(description), "The bodies of requests.")
@@ -106,9 +111,8 @@ def answers_module(description):
     bodies = body_names(description)
     names = description["components"]["schemas"].keys() - bodies
     used = referred([description["components"]["schemas"][name] for name in names]) & bodies
-    wrapped = textwrap.wrap(", ".join(sorted(used)), 94, initial_indent="    ", subsequent_indent="    ")
     return types_text(description, names, "What requests are answered.",
-                      "", "from .bodies import (", *wrapped, ")")
+                      "", "from .bodies import (", *listed(sorted(used)), ")")
 
 
 def types_module(description):
@@ -118,11 +122,9 @@ def types_module(description):
     lines = ['"""The bodies of requests and answers. Made by scripts/api-generate from '
              'docs/api/openapi.json."""', ""]
     for module, found in names.items():
-        wrapped = textwrap.wrap(", ".join(sorted(found)), 94, initial_indent="    ", subsequent_indent="    ")
-        lines += [f"from .{module} import (", *wrapped, ")"]
-    quoted = ", ".join(f'"{name}"' for name in sorted(set().union(*names.values())))
-    wrapped = textwrap.wrap(quoted, 94, initial_indent="    ", subsequent_indent="    ")
-    return "\n".join([*lines, "", "__all__ = [", *wrapped, "]", ""])
+        lines += [f"from .{module} import (", *listed(sorted(found)), ")"]
+    quoted = [f'"{name}"' for name in sorted(set().union(*names.values()))]
+    return "\n".join([*lines, "", "__all__ = [", *listed(quoted), "]", ""])
 
 
 def method_name(method, path):
