@@ -39,6 +39,7 @@ EMULATED = os.environ.get("EMBER_TESTBED") == "nested"
 # minute there. Nothing waits this long unless it is broken.
 BOOT_TIMEOUT = 240
 STOP_TIMEOUT = 60
+STOOD_STILL_TIMEOUT = 10
 
 # By what a test hears of a machine that has ended.
 ENDED = (AssertionError, OSError, http.client.HTTPException, EmberError)
@@ -65,6 +66,7 @@ class Machine(Vmm):
         self.guest_ranges = []
         self.named_later = []  # files that it is given after the launch
         self.processors = None  # of the host's, that all its threads are to keep to
+        self.stood_still = False  # what was waited for last did not come: who shares it waits no longer
         self.jail = jail.Jail(JAILER, VMM) if JAILER else None
 
     def __enter__(self):
@@ -223,16 +225,20 @@ class Machine(Vmm):
 
     def expect(self, pattern, timeout=BOOT_TIMEOUT):
         """Waits until the console matches `pattern`; returns the match."""
+        timeout = min(timeout, STOOD_STILL_TIMEOUT) if self.stood_still else timeout
         deadline = time.monotonic() + timeout
         while True:
             ended = self.process.poll() is not None
             match = re.search(pattern, self.console())
             if match:
+                self.stood_still = False
                 return match
             told = f"\n--- console\n{self.console()[-4000:]}\n--- log\n{self.log()[-2000:]}"
             assert not ended, (f"ended with {self.process.returncode} before the console matched "
                                f"{pattern!r}{told}")
-            assert time.monotonic() < deadline, f"no {pattern!r} in {timeout} s{told}{standing(self)}"
+            if time.monotonic() >= deadline:
+                self.stood_still |= timeout > STOOD_STILL_TIMEOUT
+                raise AssertionError(f"no {pattern!r} in {timeout} s{told}{standing(self)}")
             time.sleep(0.02)
 
     def expect_log(self, text, timeout=STOP_TIMEOUT):
