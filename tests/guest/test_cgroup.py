@@ -210,10 +210,25 @@ class Version1(Cgroup):
         super().setUp()
         self.hierarchy = Path(self.directory) / "pids"
         self.hierarchy.mkdir()
-        words = ["mount", "-t", "cgroup", "-o", "pids", "cgroup", str(self.hierarchy)]
-        until(lambda: subprocess.run(words, check=False).returncode, lambda status: status == 0)
-        self.addCleanup(subprocess.run, ["umount", str(self.hierarchy)], check=True)
+        until(self.is_mounted, bool)
+        self.addCleanup(until, self.is_given_back, bool)
         self.addCleanup(lambda: (self.hierarchy / PARENT).rmdir())
+
+    def is_mounted(self):
+        words = ["mount", "-t", "cgroup", "-o", "pids", "cgroup", str(self.hierarchy)]
+        return subprocess.run(words, check=False).returncode == 0
+
+    def is_given_back(self):
+        """Whether version 2 has the controller again, within a second. A hierarchy stays that is unmounted
+        while the kernel still has something of its cgroups: it must be mounted once more."""
+        if os.path.ismount(self.hierarchy):
+            subprocess.run(["umount", str(self.hierarchy)], check=True)
+        for _ in range(100):
+            if "pids" in (UNIFIED / "cgroup.controllers").read_text().split():
+                return True
+            time.sleep(0.01)
+        self.is_mounted()
+        return False
 
     def test_version_1_is_found_by_itself_and_its_limit_is_in_force(self):
         one = self.machine("one", OURS, "pids.max=64").start()
