@@ -332,15 +332,5 @@ class Backdoor(unittest.TestCase):
         self.assertEqual(caught >> (signal.SIGUSR2 - 1) & 1, 0)
 
 
-def main():
-    if os.geteuid() != 0:
-        print("NOT RUN: backdoor_test: needs root", file=sys.stderr)
-        return run.NOT_RUN
-    if b"/ld-linux" in Path(VMM).read_bytes()[:4096]:  # its interpreter
-        print("NOT RUN: backdoor_test: the VMM of this build is not static", file=sys.stderr)
-        return run.NOT_RUN
-    return run.run_with_kvm("backdoor_test", Backdoor)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run.run_jailed("backdoor_test", VMM, Backdoor))

@@ -27,17 +27,12 @@ def of_controllers(limits, controllers):
 
 
 def choices():
-    """The words for the jailer of each version that there is: limits of all controllers that it has."""
+    """(version, limits of all controllers that it has), for each version that there is."""
     if limits := of_controllers(LIMITS_1, version_1()):
-        yield ["--cgroup-version", "1", *cgroup_words(limits)]
+        yield 1, limits
     for path, _ in mounts("cgroup2"):
         enabled = (path / "cgroup.subtree_control").read_text().split()
-        limits = of_controllers(LIMITS_2, enabled)
-        yield ["--cgroup-version", "2", *cgroup_words([*limits, "cgroup.max.depth=3"])]
-
-
-def cgroup_words(limits):
-    return [word for limit in limits for word in ("--cgroup", limit)]
+        yield 2, [*of_controllers(LIMITS_2, enabled), "cgroup.max.depth=3"]
 
 
 def parents(name):

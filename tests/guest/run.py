@@ -171,7 +171,7 @@ def run_outside(options):
 def tell_of_testbed(report, times):
     """In the summary, as of a case that ran once more."""
     tree = ElementTree.parse(report)
-    ElementTree.SubElement(tree.getroot(), "repeated", name="the test bed").text = f"it failed, {times} times"
+    ElementTree.SubElement(tree.getroot(), "repeated", name="the test bed").text = f"tries that failed: {times}"
     tree.write(report)
 
 

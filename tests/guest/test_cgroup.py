@@ -210,15 +210,16 @@ class Version1(Cgroup):
         super().setUp()
         self.hierarchy = Path(self.directory) / "pids"
         self.hierarchy.mkdir()
-        until(self.is_mounted, bool)
-        self.addCleanup(until, self.is_given_back, bool)
+        until(self.mount, bool)
+        self.addCleanup(until, self.give_back, bool)
         self.addCleanup(lambda: (self.hierarchy / PARENT).rmdir())
 
-    def is_mounted(self):
+    def mount(self):
+        """Whether it could be: not while version 2 uses the controller."""
         words = ["mount", "-t", "cgroup", "-o", "pids", "cgroup", str(self.hierarchy)]
         return subprocess.run(words, check=False).returncode == 0
 
-    def is_given_back(self):
+    def give_back(self):
         """Whether version 2 has the controller again, within a second. A hierarchy stays that is unmounted
         while the kernel still has something of its cgroups: it must be mounted once more."""
         if os.path.ismount(self.hierarchy):
@@ -227,7 +228,7 @@ class Version1(Cgroup):
             if "pids" in (UNIFIED / "cgroup.controllers").read_text().split():
                 return True
             time.sleep(0.01)
-        self.is_mounted()
+        self.mount()
         return False
 
     def test_version_1_is_found_by_itself_and_its_limit_is_in_force(self):

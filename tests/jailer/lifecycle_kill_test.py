@@ -9,7 +9,6 @@ mount, namespace, process or socket, and the tap to the next. Some each time; EM
 
 import collections
 import contextlib
-import ctypes
 import http.client
 import json
 import os
@@ -28,7 +27,7 @@ sys.path[:0] = [str(ROOT / "tests/guest"), str(ROOT / "tests/payload")]
 
 from chance import seeded_random  # noqa: E402
 import host_cgroups  # noqa: E402
-from life import CLONE_NEWNET, compile_guest, MIB  # noqa: E402
+from life import CLONE_NEWNET, CLONE_NEWNS, compile_guest, in_own_namespaces, MIB  # noqa: E402
 from limited import kill_by_file, Limited, PARENT, Programs, TIMEOUT, until  # noqa: E402
 from live_process import lives  # noqa: E402
 from machine import Transport  # noqa: E402
@@ -37,7 +36,6 @@ import run  # noqa: E402
 KILLS = 10_000 if os.environ.get("EMBER_LONG_TESTS") else 150
 USER = 61262
 MEMORY_MIB = 8
-CLONE_NEWNS = 0x00020000
 SAVED = {"snapshot_path": "/state", "mem_file_path": "/memory"}
 LOADED = {"snapshot_path": "/state", "mem_backend": {"backend_type": "File", "backend_path": "/memory"},
           "resume_vm": True}
@@ -60,10 +58,11 @@ JAILER = VMM = None
 class Life(Limited):
     """One machine; `reached` is what it is about."""
 
-    def __init__(self, programs, directory, name, options):
-        super().__init__(programs, directory, name, USER, options=options)
+    def __init__(self, directory, name, limits, options):
+        super().__init__(Programs(VMM, JAILER), directory, name, USER, *limits, options=options)
         self.asks = Transport(self.place.socket_path, timeout=TIMEOUT)
         self.reached = "not answering"
+        self.deadline = time.monotonic() + TIMEOUT
         self.pid_file = self.place.files / "firecracker.pid"
 
     def begin(self, *arguments):
@@ -81,7 +80,12 @@ class Life(Limited):
                 return self.call("GET", "/", None)
             if self.gone():
                 raise ConnectionResetError
-            time.sleep(0.0002)
+            self.pause()
+
+    def pause(self):
+        """Between two looks at a life that takes a twentieth of a second."""
+        assert time.monotonic() < self.deadline, f"it hangs: {self.reached}"
+        time.sleep(0.0002)
 
     def gone(self):
         """Whether nobody will answer: the jailer of a machine in a namespace of its own ends before it."""
@@ -107,7 +111,7 @@ class Life(Limited):
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(self.pid_file.read_text()), signal.SIGTERM)
         while not self.gone():
-            time.sleep(0.0002)
+            self.pause()
 
     def kill(self):
         """The jailer, or the machine that it became; else the machine that it made, too."""
@@ -126,19 +130,21 @@ class LifecycleKill(unittest.TestCase):
         self.directory.chmod(0o755)
         self.kernel = compile_guest(self.directory).read_bytes()
         self.saved = {}
-        self.cgroups = list(host_cgroups.choices()) or [[]]
+        self.cgroups = list(host_cgroups.choices())
         self.addCleanup(host_cgroups.remove, PARENT)
         self.names = 0
 
     def machine(self, saved):
         """One that boots, or has what is to be loaded."""
         self.names += 1
-        options = ["--netns", f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net",
-                   *self.random.choice(self.cgroups)]
+        options, limits = ["--netns", f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net"], []
+        if self.cgroups:
+            version, limits = self.random.choice(self.cgroups)
+            options += ["--cgroup-version", str(version)]
         for option in ("--new-pid-ns", "--daemonize"):
             if self.random.random() < 0.3:
                 options.append(option)
-        life = Life(Programs(VMM, JAILER), self.directory, str(self.names), options)
+        life = Life(self.directory, str(self.names), limits, options)
         for name in ("disk", "own"):
             life.place.give(name, b"")
             os.truncate(life.place.files / name, MIB)
@@ -224,33 +230,23 @@ class LifecycleKill(unittest.TestCase):
         return False
 
     def test_clean_up_leaves_nothing_whatever_was_killed_at_whatever_instant(self):
-        failures = []
-        thread = threading.Thread(target=self.kill_all, args=(failures,))
-        thread.start()
-        thread.join()
-        if failures:
-            raise failures[0]
+        in_own_namespaces(CLONE_NEWNET | CLONE_NEWNS, self.kill_all)
 
-    def kill_all(self, failures):
-        """On a thread that has a network, its sockets and mounts for itself."""
-        try:
-            if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET | CLONE_NEWNS) < 0:
-                raise unittest.SkipTest("no namespaces to be had")
-            subprocess.run(["mount", "--make-rprivate", "/"], check=True)
-            subprocess.run(["ip", "tuntap", "add", "tap0", "mode", "tap", "user", str(USER)], check=True)
-            subprocess.run(["ip", "link", "set", "tap0", "up"], check=True)
-            self.save()
-            usual = {saved: max(self.whole(saved) for _ in range(3)) for saved in (False, True)}
-            before, reached = self.left(), collections.Counter()
-            for number in range(KILLS):
-                reached[self.kill_one(number % 2 == 1, usual[number % 2 == 1])] += 1
-                until(self.processes, lambda found: not found)  # one that nobody waits for takes a moment
-                self.assertEqual(self.left(), before)
-            print(f"  {KILLS} killed: {dict(reached)}; a life takes {usual} s", flush=True)
-            self.assertGreaterEqual(len(reached), 4)
-            self.whole(True)  # the tap is nobody's, or this machine could not have it
-        except BaseException as failure:  # pylint: disable=broad-exception-caught
-            failures.append(failure)
+    def kill_all(self):
+        """Where nobody else has sockets, mounts or a tap."""
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        subprocess.run(["ip", "tuntap", "add", "tap0", "mode", "tap", "user", str(USER)], check=True)
+        subprocess.run(["ip", "link", "set", "tap0", "up"], check=True)
+        self.save()
+        usual = {saved: max(self.whole(saved) for _ in range(3)) for saved in (False, True)}
+        before, reached = self.left(), collections.Counter()
+        for number in range(KILLS):
+            reached[self.kill_one(number % 2 == 1, usual[number % 2 == 1])] += 1
+            until(self.processes, lambda found: not found)  # one that nobody waits for takes a moment
+            self.assertEqual(self.left(), before)
+        print(f"  {KILLS} killed: {dict(reached)}; a life takes {usual} s", flush=True)
+        self.assertGreaterEqual(len(reached), 4)
+        self.whole(True)  # the tap is nobody's, or this machine could not have it
 
 
 if __name__ == "__main__":

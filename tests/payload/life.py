@@ -22,7 +22,7 @@ from benchmarks import payload  # noqa: E402
 
 TIMEOUT = 30
 MIB = 1 << 20
-CLONE_NEWNET = 0x40000000
+CLONE_NEWNET, CLONE_NEWNS = 0x40000000, 0x00020000
 ETH_P_ALL = 3
 
 
@@ -70,20 +70,14 @@ def send_all_back(client):
             client.sendall(data)
 
 
-def in_own_network(task):
-    """Runs a task on a thread with a network of its own, whose two taps send back all they get."""
+def in_own_namespaces(kinds, task):
+    """Runs a task on a thread with namespaces of its own, of the kinds that unshare(2) knows."""
     failures = []
 
     def run_there():
         try:
-            if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) < 0:
-                raise unittest.SkipTest("no network namespace to be had")
-            for tap, kind in [("tap0", []), ("tap1", ["multi_queue"])]:
-                subprocess.run(["ip", "tuntap", "add", tap, "mode", "tap", *kind], check=True)
-                subprocess.run(["ip", "link", "set", tap, "up"], check=True)
-                frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-                frames.bind((tap, ETH_P_ALL))
-                threading.Thread(target=send_back, args=(frames,), daemon=True).start()
+            if ctypes.CDLL(None, use_errno=True).unshare(kinds) < 0:
+                raise unittest.SkipTest("no namespace to be had")
             task()
         except BaseException as failure:  # pylint: disable=broad-exception-caught
             failures.append(failure)
@@ -93,6 +87,21 @@ def in_own_network(task):
     thread.join()
     if failures:
         raise failures[0]
+
+
+def in_own_network(task):
+    """Runs a task on a thread with a network of its own, whose two taps send back all they get."""
+
+    def run_there():
+        for tap, kind in [("tap0", []), ("tap1", ["multi_queue"])]:
+            subprocess.run(["ip", "tuntap", "add", tap, "mode", "tap", *kind], check=True)
+            subprocess.run(["ip", "link", "set", tap, "up"], check=True)
+            frames = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            frames.bind((tap, ETH_P_ALL))
+            threading.Thread(target=send_back, args=(frames,), daemon=True).start()
+        task()
+
+    in_own_namespaces(CLONE_NEWNET, run_there)
 
 
 def send_back(frames):
